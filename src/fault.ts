@@ -1,0 +1,40 @@
+/**
+ * A fault is what the world can do to the agent (disk full, link lost, bad configuration), with a stable code that
+ * tests and callers check; wording is for people. What only a bug can do is an assertion (`node:assert`), not a fault.
+ */
+export type FaultCode =
+  | 'ledger.full' // the bound `ledger.maxBytes` is reached and nothing settled is left to drop
+  | 'ledger.disk' // a write or sync failed (ENOSPC, EIO, EROFS ...); the cause holds the system's error
+  | 'ledger.locked' // another process owns this ledger directory
+  | 'ledger.closed'
+  | 'event.invalid' // the draft breaks a bound (size, names)
+  | 'line.closed' // a write was meant for a connection that is gone
+  | 'line.open' // the port could not be opened
+  | 'broker.unreachable'
+  | 'broker.refused'
+  | 'config.invalid'
+  | 'key.exposed' // a private key is readable by others
+  | 'usage';
+
+export class Fault extends Error {
+  readonly code: FaultCode;
+
+  constructor(code: FaultCode, message: string, options?: { readonly cause?: unknown }) {
+    super(message, options);
+    this.name = 'Fault';
+    this.code = code;
+  }
+}
+
+/** The text of anything thrown, for a log line. */
+export function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** The system's error code (`ENOSPC`, `EIO` ...) of anything thrown, or of its cause; undefined when it has none. */
+export function systemCodeOf(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error)) return undefined;
+  const code: unknown = 'code' in thrown ? thrown.code : undefined;
+  if (typeof code === 'string' && /^E[A-Z0-9]+$/.test(code)) return code;
+  return systemCodeOf(thrown.cause);
+}

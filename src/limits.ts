@@ -1,0 +1,13 @@
+/**
+ * Every bound of the agent, each with its reason. A bound that users may set lives in the configuration's schema; these
+ * are the ones that follow from the design.
+ */
+
+/** One event's JSON, bytes. Fits EMQX's default maximum packet size (1 MiB) sixteen times, and the commit buffer. */
+export const EVENT_BYTES_MAX = 64 * 1024;
+
+/** One frame off a line, bytes, where the sensor's `framing.max` does not say less. A DSMR telegram is up to 4 KiB. */
+export const FRAME_BYTES_MAX = 16 * 1024;
+
+/** Event drafts waiting for a commit. At 64 KiB each this bounds the memory that a stalled disk can take. */
+export const APPENDS_WAITING_MAX = 256;
