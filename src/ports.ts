@@ -21,6 +21,15 @@ export interface Clock {
   quality(): ClockQuality;
   /** Runs once after `ms` on the monotonic clock. */
   after(ms: number, run: () => void): Timer;
+  /** Runs in the next turn of the event loop, after what is already waiting in this one. */
+  soon(run: () => void): void;
+}
+
+/** This boot of the machine: with it a later anchor can date what was recorded before the clock was set. */
+export interface Boot {
+  readonly id: string;
+  /** Milliseconds since the machine started. */
+  uptimeMs(): number;
 }
 
 export interface Chance {

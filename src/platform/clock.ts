@@ -14,4 +14,5 @@ export const systemClock: Clock = {
     const timer = setTimeout(run, ms);
     return { cancel: () => clearTimeout(timer) };
   },
+  soon: (run) => void setImmediate(run),
 };

@@ -1,0 +1,93 @@
+/**
+ * The event as it is kept and sent: one JSON text (DESIGN section 4), written once and never serialised again, because
+ * brokers compare the bytes of a resend. `prev` is the sha256 of the previous event's bytes: the chain.
+ */
+import { createHash } from 'node:crypto';
+import { EVENT_BYTES_MAX } from '../limits.ts';
+import type { ClockQuality, EventDraft } from '../ports.ts';
+import type { EventContent } from './state.ts';
+
+/** No event's JSON is shorter: bounds how many events a damaged stretch of bytes can have held. */
+export const EVENT_BYTES_MIN = 160;
+
+export interface StoredEvent {
+  readonly life: number;
+  readonly epoch: string;
+  readonly seq: number;
+  readonly stream: string;
+  /** The exact bytes of the event. */
+  readonly payload: Buffer;
+}
+
+/** What the agent adds to a draft when it accepts it. */
+export interface EventStamp {
+  readonly device: string;
+  readonly epoch: string;
+  readonly seq: number;
+  readonly timeMs: number;
+  readonly clock: ClockQuality;
+  readonly boot: string;
+  readonly uptimeMs: number;
+  readonly prev: string;
+}
+
+/** The event's exact bytes. Members in the order of DESIGN section 4. */
+export function encodeEvent(draft: EventDraft, stamp: EventStamp): Buffer {
+  const text = JSON.stringify({
+    v: 1,
+    device: stamp.device,
+    epoch: stamp.epoch,
+    seq: stamp.seq,
+    time: new Date(stamp.timeMs).toISOString(),
+    clock: stamp.clock,
+    boot: stamp.boot,
+    uptime_ms: stamp.uptimeMs,
+    sensor: draft.sensor,
+    stream: draft.stream,
+    type: draft.type,
+    data: draft.data,
+    source: draft.source,
+    raw: draft.raw?.toString('base64'),
+    prev: stamp.prev,
+  });
+  return Buffer.from(text, 'utf8');
+}
+
+/** sha256 of an event's bytes, base64url without padding. */
+export function eventHash(payload: Buffer): string {
+  return createHash('sha256').update(payload).digest('base64url');
+}
+
+/** A reason why this draft can not become an event, or undefined. */
+export function draftFault(draft: EventDraft): string | undefined {
+  for (const [what, name] of [
+    ['sensor', draft.sensor],
+    ['stream', draft.stream],
+    ['type', draft.type],
+  ] as const) {
+    if (!/^[A-Za-z0-9._-]{1,64}$/.test(name))
+      return `${what} must match [A-Za-z0-9._-]{1,64}, got "${name.slice(0, 80)}"`;
+  }
+  const roughBytes = JSON.stringify(draft.data).length * 3 + (draft.raw?.length ?? 0) * 2 + 1024;
+  if (roughBytes <= EVENT_BYTES_MAX) return undefined;
+  const exact = Buffer.byteLength(JSON.stringify({ ...draft, raw: draft.raw?.toString('base64') })) + 1024;
+  return exact > EVENT_BYTES_MAX ? `event must be at most ${EVENT_BYTES_MAX} bytes, got about ${exact}` : undefined;
+}
+
+/** The body of an event's frame: length of the stream's name, the name, the event's bytes. */
+export function encodeEventBody(stream: string, payload: Buffer): Buffer[] {
+  const name = Buffer.from(stream, 'latin1');
+  return [Buffer.of(name.length), name, payload];
+}
+
+/** The event of a sound frame. Its payload is a copy. */
+export function decodeEventBody(life: number, epoch: string, seq: number, body: Buffer): StoredEvent {
+  const streamEnd = 1 + (body[0] ?? 0);
+  const stream = body.toString('latin1', 1, streamEnd);
+  return { life, epoch, seq, stream, payload: Buffer.from(body.subarray(streamEnd)) };
+}
+
+/** What recovery needs of an event's text. */
+export function parseEventContent(payload: Buffer): EventContent {
+  return JSON.parse(payload.toString('utf8')) as EventContent;
+}

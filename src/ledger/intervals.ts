@@ -1,0 +1,95 @@
+/**
+ * A set of whole numbers kept as sorted, disjoint, non-adjacent closed intervals. The ledger uses it for what is handed
+ * over and for the numbers a sensor has used: both are nearly contiguous, so a set of millions is a few intervals.
+ */
+export type Interval = readonly [from: number, through: number];
+
+export class IntervalSet {
+  readonly #from: number[] = [];
+  readonly #through: number[] = [];
+  #size = 0;
+
+  constructor(intervals: Iterable<Interval> = []) {
+    for (const [from, through] of intervals) this.add(from, through);
+  }
+
+  /** How many numbers are in the set. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** How many intervals it takes to hold them. */
+  get pieces(): number {
+    return this.#from.length;
+  }
+
+  has(value: number): boolean {
+    const at = this.#lastStartingAtOrBelow(value);
+    return at >= 0 && (this.#through[at] as number) >= value;
+  }
+
+  add(from: number, through = from): void {
+    let first = this.#lastStartingAtOrBelow(from);
+    if (first < 0 || (this.#through[first] as number) < from - 1) first += 1;
+    let end = first;
+    let low = from;
+    let high = through;
+    while (end < this.#from.length && (this.#from[end] as number) <= through + 1) {
+      low = Math.min(low, this.#from[end] as number);
+      high = Math.max(high, this.#through[end] as number);
+      this.#size -= (this.#through[end] as number) - (this.#from[end] as number) + 1;
+      end += 1;
+    }
+    this.#from.splice(first, end - first, low);
+    this.#through.splice(first, end - first, high);
+    this.#size += high - low + 1;
+  }
+
+  delete(value: number): void {
+    const at = this.#lastStartingAtOrBelow(value);
+    if (at < 0) return;
+    const from = this.#from[at] as number;
+    const through = this.#through[at] as number;
+    if (through < value) return;
+    const rest: Interval[] = [];
+    if (from < value) rest.push([from, value - 1]);
+    if (value < through) rest.push([value + 1, through]);
+    this.#from.splice(at, 1, ...rest.map((piece) => piece[0]));
+    this.#through.splice(at, 1, ...rest.map((piece) => piece[1]));
+    this.#size -= 1;
+  }
+
+  /** The smallest number at or above `value` that is not in the set. */
+  nextAbsent(value: number): number {
+    const at = this.#lastStartingAtOrBelow(value);
+    if (at < 0) return value;
+    const through = this.#through[at] as number;
+    return through < value ? value : through + 1;
+  }
+
+  /** Whether every number of the closed range is in the set. */
+  covers(from: number, through: number): boolean {
+    return through < from || this.nextAbsent(from) > through;
+  }
+
+  clear(): void {
+    this.#from.length = 0;
+    this.#through.length = 0;
+    this.#size = 0;
+  }
+
+  intervals(): Interval[] {
+    return this.#from.map((from, at) => [from, this.#through[at] as number]);
+  }
+
+  #lastStartingAtOrBelow(value: number): number {
+    let low = 0;
+    let high = this.#from.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#from[middle] as number) <= value) low = middle + 1;
+      else high = middle;
+    }
+    return low - 1;
+  }
+}

@@ -1,0 +1,263 @@
+/**
+ * The ledger: events in, numbered, chained and on stable storage before anyone is told; marks of what became of them in
+ * the same commits. It never drops an event that is not settled, never uses a sequence twice, and says what it lost.
+ * This is its face; the commit loop is in committer.ts, the way back from any crash in recovery.ts.
+ */
+import type { AppendResult, Boot, Chance, Clock, EventDraft, EventSink, Log, Timer } from '../ports.ts';
+import { epochDraft, gapDraft, newEpochName } from './agent-events.ts';
+import { type Commit, Committer } from './committer.ts';
+import type { StoredEvent } from './event.ts';
+import { EventReader, type ReadableSegment } from './event-reader.ts';
+import type { LedgerFiles } from './files.ts';
+import { type Recovered, recover } from './recovery.ts';
+import { segmentEnd } from './retention.ts';
+import type { KnownSegment } from './segment-writer.ts';
+import { SentNotes } from './sent-note.ts';
+import { LedgerState, type Life, pendingCount, type SessionMark } from './state.ts';
+
+const RETENTION_CHECK_MS = 60_000;
+
+export interface LedgerOptions {
+  readonly files: LedgerFiles;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly boot: Boot;
+  readonly log: Log;
+  readonly device: string;
+  /** Size of one segment file, bytes. */
+  readonly segmentBytes: number;
+  /** Bound of the used bytes of all segments. */
+  readonly maxBytes: number;
+  /** How long settled events stay, milliseconds; judged by a synchronised clock only. */
+  readonly retainMs: number;
+}
+
+export interface LedgerFigures {
+  readonly epoch: string;
+  readonly first: number;
+  readonly last: number;
+  readonly unsent: number;
+  readonly unsettled: number;
+  readonly dead: number;
+  readonly bytes: number;
+  /** Why events are refused now, or undefined. */
+  readonly refusing: { readonly code: string; readonly reason: string } | undefined;
+  readonly refused: number;
+  readonly quarantined: number;
+}
+
+export class Ledger implements EventSink {
+  readonly #options: LedgerOptions;
+  readonly #committer: Committer;
+  readonly #reader: EventReader;
+  readonly #listeners: ((commit: Commit) => void)[] = [];
+  #state = new LedgerState();
+  #phase: 'new' | 'open' | 'closed' = 'new';
+  #retention: Timer | undefined;
+  #quarantined = 0;
+  #sent: SentNotes | undefined;
+
+  constructor(options: LedgerOptions) {
+    this.#options = options;
+    this.#reader = new EventReader(options.files);
+    this.#committer = new Committer(
+      options,
+      () => this.#state,
+      (commit) => {
+        for (const listener of this.#listeners) listener(commit);
+      },
+    );
+  }
+
+  /** Recovers what is there and makes ready to append. Rejects with Fault `ledger.locked`, or the disk's error. */
+  async open(): Promise<void> {
+    const { files, chance } = this.#options;
+    await files.lock();
+    await this.#syncBeforeTrusting();
+    const recovered = await recover(files);
+    const state = recovered.state;
+    this.#state = state;
+    await this.#keepDamage(recovered);
+    this.#sent = await SentNotes.open(files);
+    if (state.session !== undefined && (recovered.marksDoubtful || this.#sentMoreThanKept(state.session))) {
+      state.session = { ...state.session, phase: 'opening' };
+    }
+    const lost = recovered.liveMissing || state.lives.length === 0;
+    if (lost) state.startLife((state.live?.ordinal ?? 0) + 1, newEpochName(chance));
+    const live = recovered.damage.length > 0 || recovered.marksDoubtful || lost ? undefined : recovered.live;
+    const closed = recovered.segments.filter((segment) => segment.index !== live?.header.index);
+    await this.#committer.writer.adopt(closed.map(knownOf(state)), live);
+    this.#phase = 'open';
+    this.#queueAgentEvents(recovered.liveMissing);
+    this.#watchRetention();
+    this.#committer.start();
+  }
+
+  /** Never throws. `accepted` means fsynced; see `AppendResult`. */
+  async append(draft: EventDraft): Promise<AppendResult> {
+    if (this.#phase !== 'open') return { kind: 'refused', code: 'ledger.closed', reason: 'the ledger is closed' };
+    const { clock, boot } = this.#options;
+    const moment = { timeMs: clock.wallMs(), uptimeMs: Math.round(boot.uptimeMs()), clock: clock.quality() };
+    const result = this.#committer.queue.add(draft, this.#state.sources, moment);
+    this.#committer.schedule();
+    return result;
+  }
+
+  /** Called after each commit, in order. */
+  onCommit(listener: (commit: Commit) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** The broker has it (PUBREC). The mark is on disk when a commit says so. */
+  release(life: number, seq: number): void {
+    this.#committer.marks.release(life, seq);
+    this.#committer.schedule();
+  }
+
+  /** Handed over (PUBCOMP). Written with the next commit, or soon. */
+  handOver(life: number, seq: number): void {
+    this.#committer.marks.handOver(life, seq, seq);
+    this.#committer.scheduleLazily();
+  }
+
+  /** A dead letter: `code` is the broker's reason code. */
+  bury(life: number, seq: number, code: number): void {
+    this.#committer.marks.bury(life, seq, code);
+    this.#committer.schedule();
+  }
+
+  get session(): SessionMark | undefined {
+    return this.#state.session;
+  }
+
+  /** Resolves when the session mark is on disk. A new generation voids every `released` mark. */
+  markSession(session: SessionMark): Promise<void> {
+    return this.#committer.markSession(session);
+  }
+
+  /** Notes that events through `seq` may have left in this session. Survives kill -9, not a power cut. */
+  noteSent(generation: number, life: number, seq: number): void {
+    this.#sent?.note(generation, life, seq);
+  }
+
+  /** The newest sequence that may have left in this session; 0: none. */
+  sentThrough(generation: number, life: number): number {
+    return this.#sent?.through(generation, life) ?? 0;
+  }
+
+  /** The oldest life with something to hand over, else the live one. Its marks are those on stable storage. */
+  get drainingLife(): Life | undefined {
+    return this.#state.lives.find((life) => pendingCount(life) > 0) ?? this.#state.live;
+  }
+
+  /** Events of `life` from `from` on, on stable storage, about `bytesMax` of them; `next` says where to go on. */
+  async read(life: Life, from: number, bytesMax: number): Promise<{ events: readonly StoredEvent[]; next: number }> {
+    const { writer } = this.#committer;
+    const segments: ReadableSegment[] = writer.closed.map((segment) => ({
+      ...segment,
+      end: segmentEnd(segment, this.#state),
+    }));
+    if (writer.live !== undefined) {
+      segments.push({ ...writer.live.header, name: writer.live.name, end: writer.live.offset });
+    }
+    const ours = segments.filter((segment) => segment.life === life.ordinal);
+    const { events, missing, next } = await this.#reader.read(ours, from, life.last, bytesMax);
+    for (const [start, through] of missing) this.#declareLost(life, start, through);
+    return { events, next };
+  }
+
+  get figures(): LedgerFigures {
+    const { live, lives } = this.#state;
+    const unsent = lives.reduce((sum, life) => sum + pendingCount(life), 0);
+    const dead = lives.reduce((sum, life) => sum + life.dead.size, 0);
+    return {
+      epoch: live?.epoch ?? '',
+      first: live?.first ?? 0,
+      last: live?.last ?? 0,
+      unsent,
+      unsettled: unsent + dead,
+      dead,
+      bytes: this.#committer.writer.usedBytes,
+      refusing: this.#committer.refusal.now,
+      refused: this.#committer.refusal.count,
+      quarantined: this.#quarantined,
+    };
+  }
+
+  /** Commits what waits, then closes. Appends that come now are refused. */
+  async close(): Promise<void> {
+    if (this.#phase !== 'open') return;
+    this.#phase = 'closed';
+    this.#retention?.cancel();
+    await this.#committer.stop();
+    this.#sent?.close();
+    await this.#options.files.unlock();
+  }
+
+  /** What a process reads after a kill may be in the page cache only; a power cut would take it back (DESIGN 8.7). */
+  async #syncBeforeTrusting(): Promise<void> {
+    const { files } = this.#options;
+    const segments = (await files.list()).filter((file) => file.name.endsWith('.seg'));
+    for (const { name } of segments) await files.sync(name);
+    await files.syncDirectory();
+  }
+
+  /** Something left that the ledger does not have: its end was damaged after the fact, not torn while being written. */
+  #sentMoreThanKept(session: SessionMark): boolean {
+    const life = this.#state.life(session.life);
+    return life !== undefined && this.sentThrough(session.generation, session.life) > life.last;
+  }
+
+  async #keepDamage(recovered: Recovered): Promise<void> {
+    for (const { segment, at, end, what, bytes } of recovered.damage) {
+      if (bytes.length > 0 && (await this.#options.files.quarantine(`${segment}-at-${at}.bin`, bytes))) {
+        this.#quarantined += 1;
+      }
+      this.#options.log.error(`ledger segment ${segment}: bytes ${at} to ${end}: ${what}`);
+    }
+  }
+
+  #queueAgentEvents(liveMissing: boolean): void {
+    const { live, lives, unnamed } = this.#state;
+    if (live === undefined) return;
+    if (live.last === 0) void this.append(epochDraft(live, liveMissing ? lives.at(-2) : undefined));
+    for (const gap of unnamed) void this.append(gapDraft(gap, this.#state.life(gap.life)?.epoch ?? ''));
+  }
+
+  #declareLost(life: Life, from: number, through: number): void {
+    let seq = life.handed.nextAbsent(from);
+    while (seq <= through) {
+      let end = seq;
+      while (end < through && !life.handed.has(end + 1)) end += 1;
+      this.#options.log.error('ledger: events are damaged and lost', { epoch: life.epoch, from: seq, through: end });
+      this.#committer.marks.handOver(life.ordinal, seq, end);
+      this.#state.declareGap(life, seq, end, 'damage');
+      void this.append(gapDraft({ life: life.ordinal, from: seq, through: end, why: 'damage' }, life.epoch));
+      seq = life.handed.nextAbsent(end + 1);
+    }
+  }
+
+  #watchRetention(): void {
+    this.#retention = this.#options.clock.after(RETENTION_CHECK_MS, () => {
+      this.#watchRetention();
+      void this.#dropAged();
+    });
+  }
+
+  /** `retain` is judged only by a synchronised clock (DESIGN 9.5). */
+  async #dropAged(): Promise<void> {
+    const { clock, retainMs } = this.#options;
+    if (clock.quality() !== 'synced') return;
+    while ((this.#committer.writer.closed[0]?.closedMs ?? Infinity) < clock.wallMs() - retainMs) {
+      if (!(await this.#committer.dropOldest())) return;
+    }
+  }
+}
+
+function knownOf(state: LedgerState): (segment: Recovered['segments'][number]) => KnownSegment {
+  return (segment) => ({
+    ...segment,
+    closedMs: segment.modifiedMs,
+    used: Math.min(segment.bytes, state.ends.get(segment.index) ?? segment.bytes),
+  });
+}

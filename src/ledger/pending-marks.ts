@@ -1,0 +1,64 @@
+/**
+ * Marks that wait for the next commit. `released` and `dead` ask for one at once, because something waits for them on
+ * disk; `handed` is lazy, because losing it only repeats a PUBREL.
+ */
+import { IntervalSet } from './intervals.ts';
+import type { Marks } from './marks.ts';
+
+interface LifeMarks {
+  readonly released: IntervalSet;
+  readonly handed: IntervalSet;
+  readonly dead: Map<number, number>;
+}
+
+export class PendingMarks {
+  readonly #lives = new Map<number, LifeMarks>();
+
+  get empty(): boolean {
+    return this.#lives.size === 0;
+  }
+
+  release(life: number, seq: number): void {
+    this.#of(life).released.add(seq);
+  }
+
+  handOver(life: number, from: number, through: number): void {
+    this.#of(life).handed.add(from, through);
+  }
+
+  bury(life: number, seq: number, code: number): void {
+    this.#of(life).dead.set(seq, code);
+  }
+
+  /** Takes everything out, for a commit. */
+  take(): Marks[] {
+    const groups: Marks[] = [];
+    for (const [life, marks] of this.#lives) {
+      if (marks.released.size > 0) groups.push({ kind: 'released', code: 0, life, ranges: marks.released.intervals() });
+      if (marks.handed.size > 0) groups.push({ kind: 'handed', code: 0, life, ranges: marks.handed.intervals() });
+      for (const [seq, code] of marks.dead) groups.push({ kind: 'dead', code, life, ranges: [[seq, seq]] });
+    }
+    this.#lives.clear();
+    return groups;
+  }
+
+  /** Puts back what a failed commit could not write. */
+  putBack(groups: readonly Marks[]): void {
+    for (const { kind, code, life, ranges } of groups) {
+      const marks = this.#of(life);
+      for (const [from, through] of ranges) {
+        if (kind === 'released') marks.released.add(from, through);
+        else if (kind === 'handed') marks.handed.add(from, through);
+        else marks.dead.set(from, code);
+      }
+    }
+  }
+
+  #of(life: number): LifeMarks {
+    const known = this.#lives.get(life);
+    if (known !== undefined) return known;
+    const made = { released: new IntervalSet(), handed: new IntervalSet(), dead: new Map<number, number>() };
+    this.#lives.set(life, made);
+    return made;
+  }
+}

@@ -1,0 +1,244 @@
+/**
+ * The newest segment, and the zero-filled files that will follow it. A `spare` of full size is made in the background,
+ * so rolling over never waits for a disk to be zeroed; a small `reserve` takes over when no spare can be made, so that
+ * marks, and with them delivery and repair, go on while a full disk refuses new events.
+ */
+import assert from 'node:assert';
+import { reasonOf } from '../fault.ts';
+import type { Clock, Log } from '../ports.ts';
+import type { DurableFile, LedgerFiles } from './files.ts';
+import { encodeFrame, FRAME_HEADER_BYTES, FRAME_KIND, type FrameKind, frameBytes } from './frame.ts';
+import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName, segmentSalt } from './segment.ts';
+import type { LedgerState, Life } from './state.ts';
+
+const SPARE = 'spare';
+const RESERVE = 'reserve';
+/** Room for some thousand commits of marks: more than the events of one segment need to be handed over and dropped. */
+const RESERVE_BYTES = 1024 * 1024;
+/** What the end of a segment keeps free of events, so that marks rarely need the reserve. */
+const MARKS_ROOM = 32 * 1024;
+const ZEROS = Buffer.alloc(64 * 1024);
+
+/** A segment that is in the directory, oldest first in the writer's list. */
+export interface KnownSegment {
+  readonly index: number;
+  readonly life: number;
+  readonly epoch: string;
+  readonly baseSeq: number;
+  readonly name: string;
+  readonly closedMs: number;
+  /** Bytes that count against `maxBytes`: what is used of the file. */
+  readonly used: number;
+}
+
+export interface FrameDraft {
+  readonly kind: FrameKind;
+  readonly seq: number;
+  readonly body: readonly Buffer[];
+}
+
+interface LiveSegment {
+  readonly header: SegmentHeader;
+  readonly name: string;
+  readonly file: DurableFile;
+  readonly salt: number;
+  offset: number;
+  commit: number;
+}
+
+export interface SegmentWriterOptions {
+  readonly files: LedgerFiles;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly segmentBytes: number;
+  /** Told when a spare could not be made (a full disk), and undefined when one could again. */
+  readonly onSpare: (failure: string | undefined) => void;
+}
+
+export class SegmentWriter {
+  readonly #options: SegmentWriterOptions;
+  readonly closed: KnownSegment[] = [];
+  #live: LiveSegment | undefined;
+  /** True, or why it could not be made. */
+  #spare: Promise<true | Error> | undefined;
+  #background: Promise<void> = Promise.resolve();
+  #nextIndex = 1;
+
+  constructor(options: SegmentWriterOptions) {
+    this.#options = options;
+  }
+
+  get live(): { readonly header: SegmentHeader; readonly name: string; readonly offset: number } | undefined {
+    return this.#live;
+  }
+
+  get usedBytes(): number {
+    return this.closed.reduce((sum, segment) => sum + segment.used, this.#live?.offset ?? 0);
+  }
+
+  /** Takes over what recovery found; appending goes on in `live` where there is one. */
+  async adopt(
+    closed: readonly KnownSegment[],
+    live: { readonly header: SegmentHeader; readonly offset: number; readonly commit: number } | undefined,
+  ): Promise<void> {
+    this.closed.push(...closed);
+    this.#nextIndex = Math.max(0, ...closed.map((segment) => segment.index), live?.header.index ?? 0) + 1;
+    if (live === undefined) return;
+    const name = segmentName(live.header);
+    const file = await this.#options.files.openDurable(name);
+    this.#live = { ...live, name, file, salt: segmentSalt(live.header) };
+  }
+
+  /** Whether a commit of `bytes` fits the newest segment. */
+  fits(bytes: number, withEvents: boolean): boolean {
+    const live = this.#live;
+    if (live === undefined || (withEvents && live.header.reserve)) return false;
+    const room = live.header.bytes - live.offset - (withEvents ? marksRoom(live.header.bytes) : 0);
+    return bytes <= room;
+  }
+
+  /** Writes frames as one commit; they are on stable storage when this resolves. Rejects with the system's error. */
+  async write(frames: readonly FrameDraft[]): Promise<void> {
+    const live = this.#live;
+    assert(live !== undefined, 'a commit needs a live segment');
+    const bytes = Buffer.allocUnsafe(commitBytes(frames));
+    live.commit = (live.commit + 1) & 0xffff;
+    let at = 0;
+    for (const { kind, seq, body } of frames) at = encodeFrame(bytes, at, live.salt, kind, live.commit, seq, body);
+    assert(live.offset + at <= live.header.bytes, 'a commit must fit its segment');
+    await live.file.write(bytes, live.offset);
+    live.offset += at;
+  }
+
+  /** After a failed write nothing more is written to that file: what stands behind its offset is void. */
+  async abandonLive(state: LedgerState): Promise<void> {
+    const live = this.#live;
+    if (live === undefined) return;
+    state.ends.set(live.header.index, live.offset);
+    this.#retire(live);
+    await live.file.close().catch(() => undefined);
+  }
+
+  /** Opens the next segment with a snapshot of `state` at its head. Rejects when no file for it can be had. */
+  async roll(state: LedgerState, life: Life, use: 'spare' | 'reserve'): Promise<void> {
+    const snapshot = state.toSnapshot();
+    const headBytes = SEGMENT_HEADER_BYTES + 2 * frameBytes(snapshot.length);
+    const source = use === 'spare' ? SPARE : RESERVE;
+    let bytes = use === 'spare' ? this.#options.segmentBytes : RESERVE_BYTES;
+    const made = await this.#takeSpare();
+    if (use === 'spare' && made !== true) throw made;
+    if (headBytes * 2 > bytes) {
+      bytes = headBytes * 2;
+      await this.#options.files.makeZeroed(source, bytes);
+    }
+    const index = this.#nextIndex;
+    const { ordinal, epoch, last } = life;
+    const header = { index, life: ordinal, epoch, baseSeq: last + 1, bytes, reserve: use === 'reserve' };
+    await this.#open(header, source, snapshot, headBytes);
+    this.prepare();
+  }
+
+  /** Makes the spare and the reserve in the background, unless they are there. Safe to call at any time. */
+  prepare(): void {
+    this.#spare ??= this.#makeSpare().then((made) => {
+      if (made !== true) this.#spare = undefined;
+      this.#options.onSpare(made === true ? undefined : made.message);
+      return made;
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#spare;
+    await this.#background;
+    const live = this.#live;
+    this.#live = undefined;
+    if (live !== undefined) await live.file.close();
+  }
+
+  async #open(header: SegmentHeader, source: string, snapshot: Buffer, headBytes: number): Promise<void> {
+    const { files } = this.#options;
+    const salt = segmentSalt(header);
+    const head = Buffer.alloc(headBytes);
+    encodeSegmentHeader(header).copy(head);
+    const second = encodeFrame(head, SEGMENT_HEADER_BYTES, salt, FRAME_KIND.snapshot, 0, 0, [snapshot]);
+    encodeFrame(head, second, salt, FRAME_KIND.snapshot, 0, 0, [snapshot]);
+    const file = await files.openDurable(source);
+    const name = segmentName(header);
+    try {
+      await file.write(head, 0);
+      await files.rename(source, name);
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+    this.#nextIndex = header.index + 1;
+    const before = this.#live;
+    this.#live = { header, name, file, salt, offset: headBytes, commit: 0 };
+    if (before !== undefined) this.#finish(before);
+  }
+
+  /** The full segment is told that it has a successor, so that a missing successor is noticed. */
+  #finish(full: LiveSegment): void {
+    const frame = Buffer.alloc(FRAME_HEADER_BYTES);
+    encodeFrame(frame, 0, full.salt, FRAME_KIND.rolled, full.commit + 1, 0, []);
+    const fits = full.offset + frame.length <= full.header.bytes;
+    this.#retire(full);
+    this.#background = this.#background.then(async () => {
+      try {
+        if (fits) await full.file.write(frame, full.offset);
+      } catch (error) {
+        this.#options.log.warn('ledger segment could not be closed', { segment: full.name, reason: reasonOf(error) });
+      } finally {
+        await full.file.close().catch(() => undefined);
+      }
+    });
+  }
+
+  #retire(live: LiveSegment): void {
+    const { header, name, offset } = live;
+    this.closed.push({ ...header, name, closedMs: this.#options.clock.wallMs(), used: offset });
+    if (this.#live === live) this.#live = undefined;
+  }
+
+  async #takeSpare(): Promise<true | Error> {
+    this.prepare();
+    const made = (await this.#spare) ?? new Error('no zero-filled segment could be made');
+    this.#spare = undefined;
+    return made;
+  }
+
+  async #makeSpare(): Promise<true | Error> {
+    const { files } = this.#options;
+    try {
+      // The reserve first: on a disk that fills up, repair is worth more than the next events.
+      if (!(await this.#isZeroed(RESERVE, RESERVE_BYTES))) await files.makeZeroed(RESERVE, RESERVE_BYTES);
+      const bytes = this.#options.segmentBytes;
+      if (!(await this.#isZeroed(SPARE, bytes))) await files.makeZeroed(SPARE, bytes);
+      return true;
+    } catch (error) {
+      // A partly written file takes the room that something else may need more.
+      await files.remove([SPARE]).catch(() => undefined);
+      return new Error(`no zero-filled segment could be made: ${reasonOf(error)}`, { cause: error });
+    }
+  }
+
+  async #isZeroed(name: string, bytes: number): Promise<boolean> {
+    const entry = (await this.#options.files.list()).find((file) => file.name === name);
+    if (entry?.bytes !== bytes) return false;
+    for (let at = 0; at < bytes; at += ZEROS.length) {
+      const part = await this.#options.files.read(name, at, Math.min(ZEROS.length, bytes - at));
+      if (!part.equals(ZEROS.subarray(0, part.length))) return false;
+    }
+    return true;
+  }
+}
+
+export function commitBytes(frames: readonly FrameDraft[]): number {
+  let bytes = 0;
+  for (const frame of frames) bytes += frameBytes(frame.body.reduce((sum, part) => sum + part.length, 0));
+  return bytes;
+}
+
+function marksRoom(segmentBytes: number): number {
+  return Math.min(MARKS_ROOM, segmentBytes >> 3);
+}

@@ -1,0 +1,161 @@
+/**
+ * The ledger's directory on node:fs. Appends go through O_DSYNC descriptors, so a resolved write is on stable storage;
+ * the writes run on the thread pool, never on the event loop.
+ */
+import { constants, closeSync, openSync, writeSync } from 'node:fs';
+import { type FileHandle, mkdir, open, readdir, rename, stat, statfs, unlink, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { Fault, systemCodeOf } from '../fault.ts';
+import type { DurableFile, FileEntry, LedgerFiles, LedgerReader, NoteFile } from '../ledger/files.ts';
+
+const ZERO_CHUNK = Buffer.alloc(64 * 1024);
+const QUARANTINE_FILES_MAX = 64;
+
+export function ledgerReader(directory: string): LedgerReader {
+  return {
+    list: () => listFiles(directory),
+    read: (name, from, length) => readPart(join(directory, name), from, length),
+  };
+}
+
+export function ledgerFiles(directory: string): LedgerFiles {
+  let lock: Server | undefined;
+  const at = (name: string): string => join(directory, name);
+  return {
+    ...ledgerReader(directory),
+    lock: async () => {
+      await mkdir(directory, { recursive: true, mode: 0o750 });
+      lock = await takeLock(directory);
+    },
+    unlock: async () => {
+      const held = lock;
+      lock = undefined;
+      if (held !== undefined) await new Promise<void>((done) => held.close(() => done()));
+    },
+    sync: (name) => withHandle(at(name), constants.O_RDWR, (handle) => handle.sync()),
+    syncDirectory: () => syncDirectory(directory),
+    makeZeroed: async (name, bytes) => makeZeroed(directory, name, bytes),
+    openDurable: async (name) => durableFile(await open(at(name), constants.O_RDWR | constants.O_DSYNC)),
+    openNote: async (name) => noteFile(at(name)),
+    rename: async (from, to) => {
+      await rename(at(from), at(to));
+      await syncDirectory(directory);
+    },
+    remove: async (names) => {
+      for (const name of names) await unlink(at(name)).catch(ignoreMissing);
+    },
+    quarantine: (name, bytes) => keepDamaged(join(directory, 'quarantine'), name, bytes),
+    freeBytes: async () => {
+      const figures = await statfs(directory);
+      return figures.bavail * figures.bsize;
+    },
+  };
+}
+
+async function listFiles(directory: string): Promise<FileEntry[]> {
+  const names = await readdir(directory, { withFileTypes: true });
+  const entries: FileEntry[] = [];
+  for (const name of names) {
+    if (!name.isFile()) continue;
+    const found = await stat(join(directory, name.name)).catch(ignoreMissing);
+    if (found !== undefined) entries.push({ name: name.name, bytes: found.size, modifiedMs: found.mtimeMs });
+  }
+  return entries;
+}
+
+async function readPart(path: string, from: number, length: number): Promise<Buffer> {
+  return withHandle(path, constants.O_RDONLY, async (handle) => {
+    const bytes = Buffer.alloc(length);
+    let filled = 0;
+    while (filled < length) {
+      const { bytesRead } = await handle.read(bytes, filled, length - filled, from + filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return bytes.subarray(0, filled);
+  });
+}
+
+/** Written in pieces, so that other work of the thread pool is not held up behind one large write. */
+async function makeZeroed(directory: string, name: string, bytes: number): Promise<void> {
+  const path = join(directory, name);
+  const flags = constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC;
+  await withHandle(path, flags, async (handle) => {
+    for (let at = 0; at < bytes; at += ZERO_CHUNK.length) {
+      await writeFully(handle, ZERO_CHUNK.subarray(0, Math.min(ZERO_CHUNK.length, bytes - at)), at);
+    }
+    await handle.sync();
+  });
+  await syncDirectory(directory);
+}
+
+function durableFile(handle: FileHandle): DurableFile {
+  return { write: (bytes, at) => writeFully(handle, bytes, at), close: () => handle.close() };
+}
+
+async function writeFully(handle: FileHandle, bytes: Buffer, at: number): Promise<void> {
+  let written = 0;
+  while (written < bytes.length) {
+    const { bytesWritten } = await handle.write(bytes, written, bytes.length - written, at + written);
+    if (bytesWritten === 0) throw new Error(`write of ${bytes.length} bytes stopped at ${written}`);
+    written += bytesWritten;
+  }
+}
+
+function noteFile(path: string): NoteFile {
+  const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o640);
+  return {
+    write: (bytes, at) => void writeSync(descriptor, bytes, 0, bytes.length, at),
+    close: () => closeSync(descriptor),
+  };
+}
+
+async function keepDamaged(directory: string, name: string, bytes: Buffer): Promise<boolean> {
+  try {
+    await mkdir(directory, { recursive: true, mode: 0o750 });
+    if ((await readdir(directory)).length >= QUARANTINE_FILES_MAX) return false;
+    await writeFile(join(directory, name), bytes, { mode: 0o640 });
+    return true;
+  } catch {
+    // The copy is for people to look at; a disk without room for it must not stop recovery.
+    return false;
+  }
+}
+
+async function syncDirectory(directory: string): Promise<void> {
+  await withHandle(directory, constants.O_RDONLY, (handle) => handle.sync());
+}
+
+async function withHandle<T>(path: string, flags: number, use: (handle: FileHandle) => Promise<T>): Promise<T> {
+  const handle = await open(path, flags, 0o640);
+  try {
+    return await use(handle);
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * One writer a directory: an abstract socket named after the directory's inode. The kernel frees it when the process
+ * ends, however it ends, so there is no stale lock to judge (Node has no flock).
+ */
+async function takeLock(directory: string): Promise<Server> {
+  const { dev, ino } = await stat(directory);
+  const server = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => {
+      const busy = systemCodeOf(error) === 'EADDRINUSE';
+      const text = busy ? 'another fieldpost process has it open' : error.message;
+      reject(new Fault('ledger.locked', `ledger ${directory}: ${text}`, { cause: error }));
+    });
+    server.listen({ path: `\0fieldpost-ledger-${dev}-${ino}` }, resolve);
+  });
+  server.unref();
+  return server;
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (systemCodeOf(error) === 'ENOENT') return undefined;
+  throw error;
+}
