@@ -126,3 +126,75 @@ export interface EventSink {
 export interface SampleSink {
   publish(topic: string, payload: Buffer): boolean;
 }
+
+// ---- the broker -----------------------------------------------------------------------------------------------------
+
+/** MQTT 5 or 3.1.1, by the number in CONNECT. */
+export type Protocol = 4 | 5;
+
+export interface LinkTarget {
+  /** `mqtts://host:port` or `mqtt://host:port` */
+  readonly url: string;
+  readonly protocol: Protocol;
+  readonly clientIdentifier: string;
+  readonly cleanStart: boolean;
+  readonly keepAliveMs: number;
+  readonly sessionExpiryMs: number;
+  readonly connectTimeoutMs: number;
+  readonly will: { readonly topic: string; readonly payload: Buffer; readonly delayMs: number };
+}
+
+/** Why a link is over, or was never up. Tests check `kind`, people read `text`. */
+export interface LinkEnd {
+  readonly kind: 'closed' | 'refused' | 'unreachable' | 'taken-over' | 'protocol-error' | 'silent' | 'ended';
+  readonly text: string;
+  /** The broker's reason code, where it gave one. */
+  readonly code?: number;
+}
+
+export interface LinkListener {
+  /** Bytes from the broker, before MQTT.js. Returns what is MQTT.js's of them, in order; the rest was our own layer's. */
+  inbound(chunk: Buffer): readonly Buffer[];
+  /** The socket takes bytes again after it was full. */
+  drained(): void;
+  message(topic: string, payload: Buffer, retained: boolean): void;
+  /** Exactly once, last. */
+  ended(end: LinkEnd): void;
+}
+
+/** What the broker said in CONNACK; the standard's defaults where it said nothing. */
+export interface LinkTerms {
+  readonly sessionPresent: boolean;
+  readonly receiveMaximum: number;
+  /** Bytes; Infinity: no bound said. */
+  readonly maximumPacketSize: number;
+  readonly maximumQos: 0 | 1 | 2;
+  readonly retainAvailable: boolean;
+  /** Seconds that the broker keeps the session, where it changed what we asked. */
+  readonly sessionExpirySeconds: number | undefined;
+}
+
+export interface Link {
+  readonly terms: LinkTerms;
+  /** The socket holds more than it wants to: `drained` follows. */
+  readonly full: boolean;
+  /** Own packets, in one piece. */
+  write(packets: Buffer): void;
+  /** QoS 0 or 1 through MQTT.js. Resolves when sent (QoS 0) or acknowledged (QoS 1). */
+  publish(topic: string, payload: Buffer, options: { readonly qos: 0 | 1; readonly retain: boolean }): Promise<void>;
+  subscribe(filter: string, qos: 0 | 1): Promise<void>;
+  /** DISCONNECT with reason 0, which takes the will back; then closes. */
+  end(): Promise<void>;
+  /** Closes without DISCONNECT: the broker will publish the will. */
+  destroy(end: LinkEnd): void;
+}
+
+/** `refused`: the link never came up. */
+export type LinkOpening =
+  | { readonly kind: 'up'; readonly link: Link }
+  | { readonly kind: 'refused'; readonly end: LinkEnd };
+
+export interface LinkOpener {
+  /** Never rejects. After `refused` the listener hears nothing more. */
+  open(target: LinkTarget, listener: LinkListener): Promise<LinkOpening>;
+}

@@ -1,0 +1,111 @@
+/**
+ * The QoS 2 exchanges under way on one connection: a pure machine, `inputs in, effects out`, without clock or socket.
+ * An event is `sent`, then `releasing` while its mark goes to disk, then `released` until PUBCOMP. The rule it holds is
+ * MQTT-4.3.3: no PUBREL before the mark is on disk, and no PUBLISH after it.
+ */
+import type { StoredEvent } from '../ledger/event.ts';
+import type { Ack } from './ack-scanner.ts';
+import { identifierOf } from './packet.ts';
+import { judgePubrec, pubcompDone } from './reason-codes.ts';
+
+export type FlightEffect =
+  | { readonly kind: 'send-pubrel'; readonly identifier: number }
+  /** Write a `released` mark; tell `releasedOnDisk` when it is there. */
+  | { readonly kind: 'mark-released'; readonly seq: number; readonly unheard: boolean }
+  | { readonly kind: 'mark-handed'; readonly seq: number }
+  | { readonly kind: 'mark-dead'; readonly seq: number; readonly reason: number }
+  /** The exchange ended without success; the event is to be sent again after a pause. */
+  | { readonly kind: 'later'; readonly seq: number; readonly reason: number }
+  | { readonly kind: 'forbidden'; readonly seq: number; readonly stream: string }
+  /** Clean Start is the only way on. */
+  | { readonly kind: 'session-lost'; readonly reason: number }
+  | { readonly kind: 'protocol-error'; readonly what: string };
+
+interface Exchange {
+  readonly seq: number;
+  readonly stream: string;
+  readonly resent: boolean;
+  phase: 'sent' | 'releasing' | 'released';
+}
+
+export class Flight {
+  readonly #byIdentifier = new Map<number, Exchange>();
+
+  /** Exchanges that hold an identifier. */
+  get size(): number {
+    return this.#byIdentifier.size;
+  }
+
+  /** Whether the event's identifier is free. Two events 32768 apart share one. */
+  isFree(seq: number): boolean {
+    return !this.#byIdentifier.has(identifierOf(seq));
+  }
+
+  has(seq: number): boolean {
+    return this.#byIdentifier.get(identifierOf(seq))?.seq === seq;
+  }
+
+  /** A PUBLISH is about to leave. `resent`: it may have left before in this session. */
+  sent(event: StoredEvent, resent: boolean): void {
+    const { seq, stream } = event;
+    this.#byIdentifier.set(identifierOf(seq), { seq, stream, resent, phase: 'sent' });
+  }
+
+  /** An event whose `released` mark was on disk when the connection came up. */
+  resumeReleased(seq: number): FlightEffect {
+    this.#byIdentifier.set(identifierOf(seq), { seq, stream: '', resent: true, phase: 'released' });
+    return { kind: 'send-pubrel', identifier: identifierOf(seq) };
+  }
+
+  /** The `released` mark of this event is on disk. */
+  releasedOnDisk(seq: number): FlightEffect | undefined {
+    const identifier = identifierOf(seq);
+    const known = this.#byIdentifier.get(identifier);
+    if (known !== undefined && known.seq !== seq) return undefined;
+    if (known?.phase === 'released') return undefined;
+    return this.resumeReleased(seq);
+  }
+
+  ack(ack: Ack): FlightEffect | undefined {
+    return ack.kind === 'pubrec' ? this.#pubrec(ack) : this.#pubcomp(ack);
+  }
+
+  #pubrec({ identifier, reason }: Ack): FlightEffect | undefined {
+    const exchange = this.#byIdentifier.get(identifier);
+    // Not ours any more: PUBREL frees the broker's slot (MQTT 5, 4.3.3).
+    if (exchange === undefined) return reason < 0x80 ? { kind: 'send-pubrel', identifier } : undefined;
+    // A second PUBREC for one PUBLISH; the PUBREL is on its way.
+    if (exchange.phase !== 'sent') return undefined;
+    const { seq, stream } = exchange;
+    const verdict = judgePubrec(reason, exchange.resent);
+    if (verdict.kind === 'received') {
+      exchange.phase = 'releasing';
+      return { kind: 'mark-released', seq, unheard: verdict.unheard };
+    }
+    // MQTT 5, 4.3.3: a PUBREC of 0x80 or above ends the exchange and frees the identifier.
+    this.#byIdentifier.delete(identifier);
+    switch (verdict.kind) {
+      case 'later':
+        return { kind: 'later', seq, reason };
+      case 'forbidden':
+        return { kind: 'forbidden', seq, stream };
+      case 'dead':
+        return { kind: 'mark-dead', seq, reason };
+      case 'session-lost':
+        return { kind: 'session-lost', reason };
+      case 'protocol-error':
+        return { kind: 'protocol-error', what: `PUBREC with reason code 0x${reason.toString(16)}` };
+    }
+  }
+
+  #pubcomp({ identifier, reason }: Ack): FlightEffect | undefined {
+    const exchange = this.#byIdentifier.get(identifier);
+    if (exchange === undefined) return undefined;
+    if (exchange.phase !== 'released') return { kind: 'protocol-error', what: 'PUBCOMP before PUBREL' };
+    if (!pubcompDone(reason)) {
+      return { kind: 'protocol-error', what: `PUBCOMP with reason code 0x${reason.toString(16)}` };
+    }
+    this.#byIdentifier.delete(identifier);
+    return { kind: 'mark-handed', seq: exchange.seq };
+  }
+}

@@ -1,0 +1,315 @@
+/**
+ * The sender: owner of the flight. It moves events from the outbox onto the link and acknowledgements into the ledger,
+ * one write to the socket for each commit or inbound chunk. It is attached to one link at a time; what a late commit or
+ * a late acknowledgement brings after that only changes state on disk.
+ */
+import { backoffMs } from '../backoff.ts';
+import { reasonOf } from '../fault.ts';
+import type { Ledger } from '../ledger/ledger.ts';
+import type { Commit } from '../ledger/committer.ts';
+import type { Life } from '../ledger/state.ts';
+import type { Chance, Clock, Link, LinkEnd, Log, Protocol, Timer } from '../ports.ts';
+import type { Topics } from '../broker/topics.ts';
+import { AckScanner } from './ack-scanner.ts';
+import { Flight, type FlightEffect } from './flight.ts';
+import { Outbox } from './outbox.ts';
+import { encodePublish, encodePubrel } from './packet.ts';
+import { PACKET_TOO_LARGE } from './reason-codes.ts';
+import { windowOf } from './window.ts';
+
+/** A broker that takes events and never completes them is not one: the link is given up after this, milliseconds. */
+const PROGRESS_MS = 30_000;
+const LATER_BACKOFF = { firstMs: 1000, maxMs: 60_000 };
+/** Waits after a refusal by an access rule, milliseconds. */
+const FORBIDDEN_BACKOFF = { firstMs: 60_000, maxMs: 600_000 };
+
+export interface SenderOptions {
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly log: Log;
+  readonly topics: Topics;
+  readonly protocol: Protocol;
+  /** The most that may be in flight, whatever the broker allows. */
+  readonly windowMax: number;
+  /** The broker session is not what the ledger says, or an old epoch has drained: connect again with Clean Start. */
+  readonly onSessionOver: (why: string) => void;
+}
+
+export interface SenderFigures {
+  readonly handed: number;
+  readonly unheard: number;
+  readonly inFlight: number;
+  readonly forbidden: readonly string[];
+}
+
+interface Attached {
+  readonly link: Link;
+  readonly generation: number;
+  readonly life: Life;
+  readonly window: number;
+  readonly sessionPresent: boolean;
+  /** Sequences through this one may have left earlier in this session. */
+  readonly sentBefore: number;
+  readonly outbox: Outbox;
+  readonly flight: Flight;
+  noted: number;
+}
+
+export class Sender {
+  readonly #options: SenderOptions;
+  #attached: Attached | undefined;
+  #scanner = new AckScanner();
+  #pausedUntil: Timer | undefined;
+  #refusals = 0;
+  readonly #forbidden = new Map<string, Timer>();
+  #forbiddances = 0;
+  #watchdog: Timer | undefined;
+  #handed = 0;
+  #unheard = 0;
+  /** Once an event was passed over, a high-water mark no longer tells which were sent: no more notes in this session. */
+  #inexact: number | undefined;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+    options.ledger.onCommit((commit) => this.#onCommit(commit));
+  }
+
+  get figures(): SenderFigures {
+    return {
+      handed: this.#handed,
+      unheard: this.#unheard,
+      inFlight: this.#attached?.flight.size ?? 0,
+      forbidden: [...this.#forbidden.keys()],
+    };
+  }
+
+  /** A new link is up and its session mark is on disk. */
+  attach(link: Link, generation: number, life: Life): void {
+    const { ledger } = this.#options;
+    const sessionPresent = link.terms.sessionPresent;
+    const sentBefore = sessionPresent ? ledger.sentThrough(generation, life.ordinal) : 0;
+    const attached: Attached = {
+      link,
+      generation,
+      life,
+      window: windowOf(link.terms, this.#options.windowMax),
+      sessionPresent,
+      sentBefore,
+      outbox: new Outbox({ ...this.#options, life, onReady: () => this.#attached === attached && this.#pump([]) }),
+      flight: new Flight(),
+      noted: sentBefore,
+    };
+    this.#attached = attached;
+    const pubrels: Buffer[] = [];
+    if (sessionPresent) {
+      for (const [from, through] of life.released.intervals()) {
+        for (let seq = from; seq <= through; seq += 1) {
+          if (!life.handed.has(seq)) this.#perform(attached, attached.flight.resumeReleased(seq), pubrels);
+        }
+      }
+    }
+    this.#pump(pubrels);
+  }
+
+  /** A new link is about to open: its bytes start afresh. */
+  reset(): void {
+    this.#scanner = new AckScanner();
+  }
+
+  /** The link is gone. */
+  detach(): void {
+    this.#attached = undefined;
+    this.#pausedUntil?.cancel();
+    this.#pausedUntil = undefined;
+    this.#watchdog?.cancel();
+    this.#watchdog = undefined;
+  }
+
+  /** Takes our acknowledgements out of the bytes from the broker; the rest is MQTT.js's. */
+  inbound(chunk: Buffer): readonly Buffer[] {
+    const { acks, rest } = this.#scanner.push(chunk);
+    const attached = this.#attached;
+    if (attached === undefined || acks.length === 0) return rest;
+    this.#watchdog?.cancel();
+    this.#watchdog = undefined;
+    const packets: Buffer[] = [];
+    for (const ack of acks) {
+      const effect = attached.flight.ack(ack);
+      if (effect !== undefined) this.#perform(attached, effect, packets);
+      if (this.#attached !== attached) return rest;
+    }
+    this.#pump(packets);
+    return rest;
+  }
+
+  /** The socket takes bytes again. */
+  drained(): void {
+    if (this.#attached !== undefined) this.#pump([]);
+  }
+
+  #onCommit(commit: Commit): void {
+    const attached = this.#attached;
+    if (attached === undefined) return;
+    const packets: Buffer[] = [];
+    for (const { kind, life, ranges } of commit.marks) {
+      if (kind !== 'released' || life !== attached.life.ordinal) continue;
+      for (const [from, through] of ranges) {
+        for (let seq = from; seq <= through; seq += 1) {
+          const effect = attached.flight.releasedOnDisk(seq);
+          if (effect !== undefined) this.#perform(attached, effect, packets);
+        }
+      }
+    }
+    attached.outbox.offer(commit.events);
+    this.#pump(packets);
+    this.#checkDrained(attached);
+  }
+
+  /** Fills the window and writes everything in one piece. PUBRELs go in any case: four bytes for each of the window. */
+  #pump(packets: Buffer[]): void {
+    const attached = this.#attached;
+    if (attached === undefined) return;
+    const { topics, protocol } = this.#options;
+    const { flight, outbox, link } = attached;
+    let highest = 0;
+    while (this.#pausedUntil === undefined && flight.size < attached.window && !link.full) {
+      const event = outbox.peek();
+      if (event === undefined) break;
+      if (this.#passOver(attached, event.seq, event.stream)) {
+        outbox.take();
+        continue;
+      }
+      if (!flight.isFree(event.seq)) break;
+      outbox.take();
+      const resent = event.seq <= attached.sentBefore;
+      const packet = encodePublish(
+        protocol,
+        topics.event(event.stream),
+        event,
+        resent && this.#inexact !== attached.generation,
+      );
+      if (packet.length > link.terms.maximumPacketSize) {
+        this.#perform(attached, { kind: 'mark-dead', seq: event.seq, reason: PACKET_TOO_LARGE }, packets);
+        continue;
+      }
+      flight.sent(event, resent || attached.sessionPresent);
+      packets.push(packet);
+      highest = event.seq;
+    }
+    if (packets.length === 0) return;
+    if (highest > attached.noted && this.#inexact !== attached.generation) this.#note(attached, highest);
+    link.write(Buffer.concat(packets));
+    this.#watch(attached);
+  }
+
+  #passOver({ life, flight }: Attached, seq: number, stream: string): boolean {
+    if (this.#forbidden.has(stream)) return true;
+    return life.handed.has(seq) || life.dead.has(seq) || life.released.has(seq) || flight.has(seq);
+  }
+
+  #perform(attached: Attached, effect: FlightEffect, packets: Buffer[]): void {
+    const { ledger, log } = this.#options;
+    const life = attached.life.ordinal;
+    switch (effect.kind) {
+      case 'send-pubrel':
+        packets.push(encodePubrel(effect.identifier));
+        return;
+      case 'mark-released':
+        if (effect.unheard) this.#countUnheard();
+        ledger.release(life, effect.seq);
+        return;
+      case 'mark-handed':
+        this.#handed += 1;
+        this.#refusals = 0;
+        ledger.handOver(life, effect.seq);
+        return;
+      case 'mark-dead':
+        log.error('broker refuses an event for good: dead letter', { seq: effect.seq, code: effect.reason });
+        ledger.bury(life, effect.seq, effect.reason);
+        return;
+      case 'later':
+        this.#pauseAll(attached, effect.reason);
+        return;
+      case 'forbidden':
+        this.#pauseStream(attached, effect.stream);
+        return;
+      case 'session-lost':
+        this.#options.onSessionOver('the broker holds an identifier that this session never used');
+        return;
+      case 'protocol-error':
+        attached.link.destroy({ kind: 'protocol-error', text: `broker: ${effect.what}` });
+    }
+  }
+
+  #pauseAll(attached: Attached, reason: number): void {
+    this.#makeInexact(attached);
+    if (this.#pausedUntil !== undefined) return;
+    this.#refusals += 1;
+    const waitMs = backoffMs(LATER_BACKOFF, this.#refusals, this.#options.chance);
+    this.#options.log.warn('broker asks to send later', { code: reason, retry_in_ms: Math.round(waitMs) });
+    this.#pausedUntil = this.#options.clock.after(waitMs, () => {
+      this.#pausedUntil = undefined;
+      attached.outbox.rewind();
+      if (this.#attached === attached) this.#pump([]);
+    });
+  }
+
+  #pauseStream(attached: Attached, stream: string): void {
+    this.#makeInexact(attached);
+    if (this.#forbidden.has(stream)) return;
+    this.#forbiddances += 1;
+    const waitMs =
+      FORBIDDEN_BACKOFF.firstMs / 2 + backoffMs(FORBIDDEN_BACKOFF, this.#forbiddances, this.#options.chance);
+    this.#options.log.error('broker forbids a stream: its events wait; check the access rules', {
+      stream,
+      retry_in_ms: Math.round(waitMs),
+    });
+    const timer = this.#options.clock.after(waitMs, () => {
+      this.#forbidden.delete(stream);
+      this.#attached?.outbox.rewind();
+      this.#pump([]);
+    });
+    this.#forbidden.set(stream, timer);
+  }
+
+  #makeInexact(attached: Attached): void {
+    if (this.#inexact === attached.generation) return;
+    // Both slots: nothing counts as sent, so a resend carries DUP=0 and 0x91 still means "already received".
+    this.#note(attached, 0);
+    this.#note(attached, 0);
+    this.#inexact = attached.generation;
+  }
+
+  #note(attached: Attached, seq: number): void {
+    attached.noted = Math.max(attached.noted, seq);
+    try {
+      this.#options.ledger.noteSent(attached.generation, attached.life.ordinal, seq);
+    } catch (error) {
+      this.#inexact = attached.generation;
+      this.#options.log.warn('ledger: the sent note could not be written', { reason: reasonOf(error) });
+    }
+  }
+
+  #countUnheard(): void {
+    if (this.#unheard === 0) this.#options.log.warn('broker took an event that nobody is subscribed to');
+    this.#unheard += 1;
+  }
+
+  /** An old epoch is handed over: identifiers start again with the next one, so the session must too. */
+  #checkDrained(attached: Attached): void {
+    const draining = this.#options.ledger.drainingLife;
+    if (draining === undefined || draining.ordinal === attached.life.ordinal || attached.flight.size > 0) return;
+    this.#options.onSessionOver(`epoch ${attached.life.epoch} is handed over; epoch ${draining.epoch} follows`);
+  }
+
+  #watch(attached: Attached): void {
+    if (this.#watchdog !== undefined || attached.flight.size === 0) return;
+    this.#watchdog = this.#options.clock.after(PROGRESS_MS, () => {
+      this.#watchdog = undefined;
+      if (this.#attached !== attached || attached.flight.size === 0) return;
+      const end: LinkEnd = { kind: 'silent', text: `no acknowledgement for ${PROGRESS_MS / 1000} s` };
+      attached.link.destroy(end);
+    });
+  }
+}
