@@ -56,6 +56,7 @@ export class Ledger implements EventSink {
   #retention: Timer | undefined;
   #quarantined = 0;
   #sent: SentNotes | undefined;
+  #oldest: { readonly life: number; readonly seq: number; readonly timeMs: number } | undefined;
 
   constructor(options: LedgerOptions) {
     this.#options = options;
@@ -152,6 +153,13 @@ export class Ledger implements EventSink {
 
   /** Events of `life` from `from` on, on stable storage, about `bytesMax` of them; `next` says where to go on. */
   async read(life: Life, from: number, bytesMax: number): Promise<{ events: readonly StoredEvent[]; next: number }> {
+    const ours = this.#segmentsOf(life);
+    const { events, missing, next } = await this.#reader.read(ours, from, life.last, bytesMax);
+    for (const [start, through] of missing) this.#declareLost(life, start, through);
+    return { events, next };
+  }
+
+  #segmentsOf(life: Life): ReadableSegment[] {
     const { writer } = this.#committer;
     const segments: ReadableSegment[] = writer.closed.map((segment) => ({
       ...segment,
@@ -160,10 +168,7 @@ export class Ledger implements EventSink {
     if (writer.live !== undefined) {
       segments.push({ ...writer.live.header, name: writer.live.name, end: writer.live.offset });
     }
-    const ours = segments.filter((segment) => segment.life === life.ordinal);
-    const { events, missing, next } = await this.#reader.read(ours, from, life.last, bytesMax);
-    for (const [start, through] of missing) this.#declareLost(life, start, through);
-    return { events, next };
+    return segments.filter((segment) => segment.life === life.ordinal);
   }
 
   get figures(): LedgerFigures {
@@ -182,6 +187,21 @@ export class Ledger implements EventSink {
       refused: this.#committer.refusal.count,
       quarantined: this.#quarantined,
     };
+  }
+
+  /** When the oldest event that is not handed over was accepted, wall milliseconds; undefined when there is none. */
+  async oldestUnsentMs(): Promise<number | undefined> {
+    const life = this.drainingLife;
+    const seq = life?.handed.nextAbsent(life.first) ?? 0;
+    if (life === undefined || seq > life.last) return undefined;
+    if (this.#oldest?.life !== life.ordinal || this.#oldest.seq !== seq) {
+      const { events } = await new EventReader(this.#options.files).read(this.#segmentsOf(life), seq, life.last, 1);
+      const event = events[0];
+      if (event === undefined) return undefined;
+      const { time } = JSON.parse(event.payload.toString('utf8')) as { readonly time: string };
+      this.#oldest = { life: life.ordinal, seq, timeMs: Date.parse(time) };
+    }
+    return this.#oldest.timeMs;
   }
 
   /** Commits what waits, then closes. Appends that come now are refused. */

@@ -1,0 +1,55 @@
+/**
+ * Whether the broker session that the ledger knows can be resumed. Pure. A session belongs to one broker, client
+ * identifier, topic root and life of the ledger; anything else is met with Clean Start (DESIGN 9.4).
+ */
+
+/** The part of a session mark that says which session it is. */
+export interface SessionKey {
+  readonly broker: string;
+  readonly client: string;
+  readonly root: string;
+  readonly life: number;
+}
+
+export interface KnownSession extends SessionKey {
+  readonly generation: number;
+  readonly phase: 'opening' | 'open';
+}
+
+export type SessionPlan =
+  | { readonly kind: 'resume'; readonly generation: number }
+  /** `mark`: must be on disk before CONNECT with Clean Start, so that a crash in between can not trust the old session. */
+  | { readonly kind: 'clean'; readonly mark: KnownSession; readonly written: boolean; readonly why: string };
+
+export function planSession(known: KnownSession | undefined, wanted: SessionKey): SessionPlan {
+  if (known === undefined) return clean(wanted, 1, 'this ledger has had no session');
+  const generation = known.generation + 1;
+  if (!sameKey(known, wanted)) return clean(wanted, generation, whatDiffers(known, wanted));
+  if (known.phase === 'open') return { kind: 'resume', generation: known.generation };
+  return { kind: 'clean', mark: known, written: true, why: 'the last session was not completed' };
+}
+
+/** The mark that must be on disk before the first QoS 2 packet; undefined when the known one still holds. */
+export function markAfterConnack(
+  plan: SessionPlan,
+  wanted: SessionKey,
+  sessionPresent: boolean,
+): KnownSession | undefined {
+  if (plan.kind === 'clean') return { ...plan.mark, phase: 'open' };
+  if (sessionPresent) return undefined;
+  return { ...wanted, generation: plan.generation + 1, phase: 'open' };
+}
+
+function clean(wanted: SessionKey, generation: number, why: string): SessionPlan {
+  return { kind: 'clean', mark: { ...wanted, generation, phase: 'opening' }, written: false, why };
+}
+
+function sameKey(a: SessionKey, b: SessionKey): boolean {
+  return a.broker === b.broker && a.client === b.client && a.root === b.root && a.life === b.life;
+}
+
+function whatDiffers(known: SessionKey, wanted: SessionKey): string {
+  if (known.life !== wanted.life) return 'a new epoch of the ledger begins';
+  if (known.broker !== wanted.broker) return 'it is another broker';
+  return known.client === wanted.client ? 'the topics have another root' : 'the client identifier has changed';
+}
