@@ -93,7 +93,7 @@ export class Sender {
       link,
       generation,
       life,
-      window: windowOf(link.terms, this.#options.windowMax),
+      window: windowOf(link.terms, this.#options.protocol, this.#options.windowMax),
       sessionPresent,
       sentBefore,
       outbox: new Outbox({ ...this.#options, life, onReady: () => this.#attached === attached && this.#pump([]) }),
