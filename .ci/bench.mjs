@@ -1,0 +1,23 @@
+// `npm run bench -- <name> [--json]`: makes the clone ready, builds, then runs bench/<name>.ts with the other arguments.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import process from 'node:process';
+import { ensureDebian, ensureModules, root } from './bootstrap.mjs';
+import { start } from './start.mjs';
+
+const [name = '', ...args] = process.argv.slice(2);
+const file = join(root, 'bench', `${name}.ts`);
+
+if (name === '' || name.includes('/') || !existsSync(file)) {
+  const names = readdirSync(join(root, 'bench'))
+    .filter((entry) => entry.endsWith('.ts'))
+    .map((entry) => entry.slice(0, -'.ts'.length));
+  process.stderr.write(`usage: npm run bench -- <name> [--json]\nnames: ${names.join(', ') || 'none yet'}\n`);
+  process.exit(64);
+}
+ensureModules();
+// A benchmark that speaks of Mosquitto gets one; the others run without.
+const env = readFileSync(file, 'utf8').includes('mosquitto') ? ensureDebian(['mosquitto']) : {};
+const built = await start(process.execPath, [join(root, '.ci/build.mjs')], { cwd: root, stdio: ['ignore', 2, 2] });
+if (built !== 0) process.exit(built);
+process.exitCode = await start(process.execPath, ['--import', 'tsx', file, ...args], { cwd: root, env });

@@ -1,0 +1,155 @@
+// Builds what ships: one ESM file for the service and the command line, one for the workbench, the native serial
+// binding and the licences of what was bundled. The result runs from any folder, with no node_modules beside it.
+//
+//   dist/fieldpost.mjs     src/main.ts and all it needs; the package's `bin`
+//   dist/workbench.mjs     src/workbench/index.ts: demo broker and certificate making; the service never loads it
+//   dist/prebuilds/        the serial binding for the machines fieldpost runs on
+//   dist/LICENSES.txt      licence texts of the bundled packages
+//
+// usage: node .ci/build.mjs [--out DIR]
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { argv, stdout } from 'node:process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import * as esbuild from 'esbuild';
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+
+// linux-x64 for gateways and developers; linux-arm64 for Raspberry Pi 3 and later (64 bit); linux-arm holds armv6 (Pi
+// Zero, Pi 1) and armv7 (Pi 2 and later on 32 bit). Each is there for glibc, and for musl except armv6. The package's
+// macOS, Windows and Android builds are left out: the agent runs on Linux.
+const PREBUILDS = ['linux-x64', 'linux-arm64', 'linux-arm'];
+
+/**
+ * @typedef {object} BuildOptions
+ * @property {string} out folder the files are put in
+ * @property {string} [main] entry of the service
+ * @property {string} [workbench] entry of the workbench
+ */
+
+/** @param {BuildOptions} options */
+export async function build(options) {
+  const out = resolve(options.out);
+  const main = options.main ?? join(root, 'src/main.ts');
+  const workbench = options.workbench ?? join(root, 'src/workbench/index.ts');
+  rmSync(join(out, 'prebuilds'), { recursive: true, force: true });
+  mkdirSync(out, { recursive: true });
+  const entries = [bundle(main, join(out, 'fieldpost.mjs'), '#!/usr/bin/env node\n', workbench)];
+  if (existsSync(workbench)) entries.push(bundle(workbench, join(out, 'workbench.mjs'), '', workbench));
+  const results = await Promise.all(entries);
+  chmodSync(join(out, 'fieldpost.mjs'), 0o755);
+  const prebuilds = join(root, 'node_modules/@serialport/bindings-cpp/prebuilds');
+  for (const name of PREBUILDS) cpSync(join(prebuilds, name), join(out, 'prebuilds', name), { recursive: true });
+  writeFileSync(join(out, 'LICENSES.txt'), licences(results.flatMap((result) => Object.keys(result.metafile.inputs))));
+  return results.map((result) => ({
+    file: Object.keys(result.metafile.outputs)[0] ?? '',
+    bytes: Object.values(result.metafile.outputs)[0]?.bytes ?? 0,
+  }));
+}
+
+async function bundle(entry, outfile, firstLine, workbench) {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  return esbuild.build({
+    entryPoints: [entry],
+    outfile,
+    absWorkingDir: root,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    metafile: true,
+    logLevel: 'warning',
+    legalComments: 'none', // LICENSES.txt has them whole
+    minifySyntax: true, // names stay: a stack trace from the field must be readable without a source map
+    define: { FIELDPOST_VERSION: JSON.stringify(version) },
+    // CommonJS packages call require() for node's own modules, which an ESM file does not have.
+    banner: {
+      js: `${firstLine}import { createRequire as nodeCreateRequire } from 'node:module';\nconst require = nodeCreateRequire(import.meta.url);`,
+    },
+    plugins: [workbenchApart(entry, workbench), serialBinding(), slimMqtt()],
+  });
+}
+
+/** `import('../workbench/index.ts')` in the service becomes `import('./workbench.mjs')`: loaded only when asked for. */
+function workbenchApart(entry, workbench) {
+  return {
+    name: 'workbench-apart',
+    setup(builder) {
+      if (entry === workbench) return;
+      builder.onResolve({ filter: /workbench\// }, (found) => {
+        if (resolve(found.resolveDir, found.path) !== workbench) return undefined;
+        if (found.kind === 'dynamic-import') return { path: './workbench.mjs', external: true };
+        return { errors: [{ text: 'the workbench may only be reached by a dynamic import()' }] };
+      });
+    },
+  };
+}
+
+/** node-gyp-build looks for `prebuilds/` beside the package's own file; in the bundle that is beside the bundle. */
+function serialBinding() {
+  return {
+    name: 'serial-binding',
+    setup(builder) {
+      builder.onLoad({ filter: /@serialport\/bindings-cpp\/dist\/serialport-bindings\.js$/ }, () => ({
+        contents: `
+          import load from 'node-gyp-build';
+          import { dirname } from 'node:path';
+          import { fileURLToPath } from 'node:url';
+          export const binding = load(dirname(fileURLToPath(import.meta.url)));`,
+        loader: 'js',
+        resolveDir: join(root, 'node_modules/@serialport/bindings-cpp/dist'),
+      }));
+    },
+  };
+}
+
+/**
+ * MQTT.js brings WebSocket and SOCKS clients, web-worker timers and a copy of node's streams. fieldpost hands it an open
+ * socket and node's own timers, so none of them is ever reached; without them the service is a few MiB smaller in memory.
+ */
+function slimMqtt() {
+  const unused = /^(ws|socks|worker-timers)$/;
+  return {
+    name: 'slim-mqtt',
+    setup(builder) {
+      builder.onResolve({ filter: unused }, (found) =>
+        /node_modules\/mqtt\//.test(found.importer) ? { path: found.path, namespace: 'unused' } : undefined,
+      );
+      builder.onLoad({ filter: unused, namespace: 'unused' }, (found) => ({
+        contents: `module.exports = new Proxy({}, { get(_, name) {
+          if (name === '__esModule') return true;
+          return function missing() { throw new Error('${found.path} is not part of this build'); };
+        } });`,
+        loader: 'js',
+      }));
+      builder.onResolve({ filter: /^readable-stream$/ }, () => ({ path: 'node:stream', external: true }));
+    },
+  };
+}
+
+/** The licence file of every package that any of the inputs came from. */
+function licences(inputs) {
+  const packages = new Set();
+  for (const input of inputs) {
+    const found = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input);
+    if (found?.[1] !== undefined) packages.add(found[1]);
+  }
+  let text = 'fieldpost is under the MIT licence. The files beside this one also hold code of these packages.\n';
+  for (const folder of [...packages].sort()) {
+    const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
+    const file = readdirSync(join(root, folder)).find((candidate) => /^licen[cs]e(\.|$)/i.test(candidate));
+    text += `\n${'-'.repeat(80)}\n${name} ${version} (${license})\n\n`;
+    text += file === undefined ? '' : `${readFileSync(join(root, folder, file), 'utf8').trim()}\n`;
+  }
+  return text;
+}
+
+if (argv[1] !== undefined && resolve(argv[1]) === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({ options: { out: { type: 'string', default: join(root, 'dist') } } });
+  const startedMs = performance.now();
+  for (const { file, bytes } of await build({ out: values.out })) {
+    stdout.write(`${relative(root, resolve(root, file))}  ${Math.round(bytes / 1024)} KiB\n`);
+  }
+  stdout.write(`built in ${((performance.now() - startedMs) / 1000).toFixed(1)} s\n`);
+}
