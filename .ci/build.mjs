@@ -8,7 +8,7 @@
 //
 // usage: node .ci/build.mjs [--out DIR]
 import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import { argv, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -71,16 +71,20 @@ async function bundle(entry, outfile, firstLine, workbench) {
   });
 }
 
-/** `import('../workbench/index.ts')` in the service becomes `import('./workbench.mjs')`: loaded only when asked for. */
+/**
+ * `import('../workbench/index.ts')` in the service becomes `import('./workbench.mjs')`: loaded only when asked for. Any other
+ * way into that folder would bring brokers and fault makers into the service, so it fails the build.
+ */
 function workbenchApart(entry, workbench) {
   return {
     name: 'workbench-apart',
     setup(builder) {
       if (entry === workbench) return;
-      builder.onResolve({ filter: /workbench\// }, (found) => {
-        if (resolve(found.resolveDir, found.path) !== workbench) return undefined;
-        if (found.kind === 'dynamic-import') return { path: './workbench.mjs', external: true };
-        return { errors: [{ text: 'the workbench may only be reached by a dynamic import()' }] };
+      builder.onResolve({ filter: /^\./ }, (found) => {
+        const path = resolve(found.resolveDir, found.path);
+        if (path === workbench && found.kind === 'dynamic-import') return { path: './workbench.mjs', external: true };
+        if (!path.startsWith(dirname(workbench) + sep)) return undefined;
+        return { errors: [{ text: `the service reaches the workbench only by import('../workbench/index.ts')` }] };
       });
     },
   };
@@ -136,7 +140,7 @@ function licences(inputs) {
     if (found?.[1] !== undefined) packages.add(found[1]);
   }
   let text = 'fieldpost is under the MIT licence. The files beside this one also hold code of these packages.\n';
-  for (const folder of [...packages].sort()) {
+  for (const folder of [...packages].sort((a, b) => (a < b ? -1 : 1))) {
     const { name, version, license } = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'));
     const file = readdirSync(join(root, folder)).find((candidate) => /^licen[cs]e(\.|$)/i.test(candidate));
     text += `\n${'-'.repeat(80)}\n${name} ${version} (${license})\n\n`;
