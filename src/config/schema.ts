@@ -1,0 +1,89 @@
+/**
+ * The schema of device.json, whole. From this one place come the validation, the defaults, the types, and
+ * config/device.schema.json. Parsed, every duration is milliseconds and every size bytes, under the key's own name.
+ */
+import * as v from 'valibot';
+import { brokerSchema } from './broker-schema.ts';
+import { decodeSchema, framingSchema } from './decode-schema.ts';
+import { choice, name, path, section } from './elements.ts';
+import { ledgerSchema } from './ledger-schema.ts';
+import { portSchema } from './port-schema.ts';
+import { routeSchema } from './route-schema.ts';
+
+const PREFIX_EXPECTED = 'topic levels such as "fp/v1": 1 to 128 characters without + # $, white space, or empty levels';
+/** Printable characters other than + # $ and white space, in levels that are not empty (MQTT 5, 4.7). */
+const PREFIX_PATTERN = /^[!"%-*,-.0-~\u00a1-\uffff]+(?:\/[!"%-*,-.0-~\u00a1-\uffff]+)*$/;
+const ROUTES_EXPECTED = 'a list of 1 to 32 routes';
+const SENSORS_EXPECTED = 'a list of at most 64 sensors';
+
+const sensorSchema = section('A sensor on its own line.', {
+  id: name('Name of the sensor in topics and events, unique on the device.'),
+  port: portSchema,
+  framing: v.optional(framingSchema, { type: 'line' }),
+  decode: decodeSchema,
+  routes: v.pipe(
+    v.array(routeSchema, ROUTES_EXPECTED),
+    v.minLength(1, ROUTES_EXPECTED),
+    v.maxLength(32, ROUTES_EXPECTED),
+    v.description('What becomes of the readings. 1 to 32.'),
+  ),
+});
+
+export const deviceSchema = section('Configuration of a fieldpost device.', {
+  $schema: v.exactOptional(v.pipe(v.string('a text'), v.description('Where editors find the schema.'))),
+  device: section('The device.', {
+    id: name("Client identifier, and the common name of the device's certificate."),
+  }),
+  topics: v.optional(
+    section('Topics.', {
+      prefix: v.optional(
+        v.pipe(
+          v.string(PREFIX_EXPECTED),
+          v.maxLength(128, PREFIX_EXPECTED),
+          v.regex(PREFIX_PATTERN, PREFIX_EXPECTED),
+          v.description('Levels before the device in every topic. The access rules of the broker name them too.'),
+        ),
+        'fp/v1',
+      ),
+    }),
+    {},
+  ),
+  broker: brokerSchema,
+  ledger: ledgerSchema,
+  sensors: v.optional(
+    v.pipe(
+      v.array(sensorSchema, SENSORS_EXPECTED),
+      v.maxLength(64, SENSORS_EXPECTED),
+      v.description('The sensors. At most 64.'),
+    ),
+    [],
+  ),
+  state: v.exactOptional(
+    section("The agent's small documents.", { dir: v.exactOptional(path('Directory of small state files.')) }),
+  ),
+  log: v.optional(
+    section('Logging.', {
+      level: v.optional(choice('Least serious level that is logged.', ['error', 'warn', 'info', 'debug']), 'info'),
+    }),
+    {},
+  ),
+});
+
+/** Every field readonly, all the way down. */
+export type DeepReadonly<Value> = Value extends readonly (infer Item)[]
+  ? readonly DeepReadonly<Item>[]
+  : Value extends object
+    ? { readonly [Key in keyof Value]: DeepReadonly<Value[Key]> }
+    : Value;
+
+/**
+ * device.json, parsed, with its defaults. Durations (`broker.keepAlive`, `sessionExpiry`, `willDelay`, `connectTimeout`,
+ * `ledger.retain`, `telemetry.every`) are milliseconds; sizes (`ledger.maxBytes`, `segmentBytes`) are bytes.
+ */
+export type DeviceConfig = DeepReadonly<v.InferOutput<typeof deviceSchema>>;
+export type BrokerConfig = DeviceConfig['broker'];
+export type TlsConfig = NonNullable<BrokerConfig['tls']>;
+export type SensorConfig = DeviceConfig['sensors'][number];
+export type RouteConfig = SensorConfig['routes'][number];
+export type TelemetryRouteConfig = Extract<RouteConfig, { readonly kind: 'telemetry' }>;
+export type EventRouteConfig = Extract<RouteConfig, { readonly kind: 'event' }>;

@@ -1,0 +1,121 @@
+/**
+ * Rules between parts of the sensors: ids and lines are used once, and every name that a route uses is one that the
+ * decoder gives. They look at the file as written, with whatever else may be wrong in it, so that their findings come
+ * together with all others.
+ */
+import { nearest } from './nearest.ts';
+import { groupNames, patternFault, REGEX_FRAME_BYTES_MAX } from './pattern.ts';
+import { foundText, type Problem, pointerOf } from './problem.ts';
+
+type Path = readonly (string | number)[];
+
+/** A name of a decoded value, where a route uses it. */
+interface Use {
+  readonly path: Path;
+  readonly name: string;
+}
+
+export function sensorProblems(config: unknown): readonly Problem[] {
+  const sensors = listOf(at(config, 'sensors'));
+  const problems: Problem[] = [
+    ...repeated(sensors, ['id'], 'unique'),
+    ...repeated(sensors, ['port', 'path'], 'unique: two sensors can not share one line'),
+    ...repeated(sensors, ['port', 'tcp'], 'unique: two sensors can not share one line'),
+  ];
+  for (const [index, sensor] of sensors.entries()) {
+    problems.push(...nameProblems(sensor, ['sensors', index]), ...frameProblems(sensor, ['sensors', index]));
+  }
+  return problems;
+}
+
+function repeated(sensors: readonly unknown[], keys: readonly string[], expected: string): readonly Problem[] {
+  const seen = new Set<unknown>();
+  return sensors.flatMap((sensor, index) => {
+    const value = keys.reduce(at, sensor);
+    if (typeof value !== 'string') return [];
+    const again = seen.has(value);
+    seen.add(value);
+    return again ? [{ pointer: pointerOf(['sensors', index, ...keys]), found: foundText(value), expected }] : [];
+  });
+}
+
+/** A regular expression gets short frames only: see pattern.ts. */
+function frameProblems(sensor: unknown, path: Path): readonly Problem[] {
+  const max = at(at(sensor, 'framing'), 'max');
+  if (at(at(sensor, 'decode'), 'type') !== 'regex' || typeof max !== 'number') return [];
+  if (max <= REGEX_FRAME_BYTES_MAX) return [];
+  const expected = `at most ${REGEX_FRAME_BYTES_MAX} with a regex decoder`;
+  return [{ pointer: pointerOf([...path, 'framing', 'max']), found: foundText(max), expected }];
+}
+
+function nameProblems(sensor: unknown, path: Path): readonly Problem[] {
+  const names = namesOf(at(sensor, 'decode'));
+  if (names === undefined) return [];
+  return usesOf(sensor, path)
+    .filter((use) => !names.includes(use.name))
+    .map((use) => {
+      const near = nearest(use.name, names);
+      return {
+        pointer: pointerOf(use.path),
+        found: foundText(use.name),
+        expected: `a name that the decoder gives (${names.join(', ')})`,
+        ...(near === undefined ? {} : { hint: `did you mean \`${near}\`?` }),
+      };
+    });
+}
+
+/** Names that the decoder gives; undefined where only the frames know. */
+function namesOf(decode: unknown): readonly string[] | undefined {
+  const type = at(decode, 'type');
+  if (type === 'csv') {
+    const columns = listOf(at(decode, 'columns')).filter((column) => typeof column === 'string');
+    return columns.length === 0 ? undefined : columns;
+  }
+  const pattern = at(decode, 'pattern');
+  if (type !== 'regex' || typeof pattern !== 'string' || patternFault(pattern) !== undefined) return undefined;
+  return groupNames(pattern);
+}
+
+function usesOf(sensor: unknown, path: Path): readonly Use[] {
+  return listOf(at(sensor, 'routes')).flatMap((route, index) => {
+    const start = [...path, 'routes', index];
+    const event = at(route, 'event');
+    const dedupe = at(event, 'dedupe');
+    const write = at(at(route, 'answer'), 'write');
+    return [
+      ...Object.keys(tableOf(at(route, 'when'))).map((name) => ({ path: [...start, 'when', name], name })),
+      ...fieldUses(at(at(route, 'telemetry'), 'fields'), [...start, 'telemetry', 'fields']),
+      ...fieldUses(at(event, 'fields'), [...start, 'event', 'fields']),
+      ...textUse(at(dedupe, 'epoch'), [...start, 'event', 'dedupe', 'epoch']),
+      ...textUse(at(dedupe, 'seq'), [...start, 'event', 'dedupe', 'seq']),
+      ...placeholders(write).map((name) => ({ path: [...start, 'answer', 'write'], name })),
+    ];
+  });
+}
+
+function fieldUses(fields: unknown, path: Path): readonly Use[] {
+  return Object.entries(tableOf(fields)).flatMap(([key, field]) => textUse(at(field, 'from'), [...path, key, 'from']));
+}
+
+function textUse(name: unknown, path: Path): readonly Use[] {
+  return typeof name === 'string' ? [{ path, name }] : [];
+}
+
+/** Names in `{name}` of an answer's text. Other braces stand for themselves. */
+export function placeholders(write: unknown): readonly string[] {
+  if (typeof write !== 'string') return [];
+  return [...write.matchAll(/\{([A-Za-z0-9._-]{1,64})\}/g)].map((found) => found[1] ?? '');
+}
+
+function at(value: unknown, key: string): unknown {
+  return tableOf(value)[key];
+}
+
+function tableOf(value: unknown): Readonly<Record<string, unknown>> {
+  const isTable = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isTable ? (value as Readonly<Record<string, unknown>>) : {};
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
