@@ -7,9 +7,9 @@
 //   dist/LICENSES.txt      licence texts of the bundled packages
 //
 // usage: node .ci/build.mjs [--out DIR]
-import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import { argv, stdout } from 'node:process';
+import { argv, exit, pid, stderr, stdout } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as esbuild from 'esbuild';
@@ -33,15 +33,13 @@ export async function build(options) {
   const out = resolve(options.out);
   const main = options.main ?? join(root, 'src/main.ts');
   const workbench = options.workbench ?? join(root, 'src/workbench/index.ts');
-  rmSync(join(out, 'prebuilds'), { recursive: true, force: true });
   mkdirSync(out, { recursive: true });
-  const entries = [bundle(main, join(out, 'fieldpost.mjs'), '#!/usr/bin/env node\n', workbench)];
-  if (existsSync(workbench)) entries.push(bundle(workbench, join(out, 'workbench.mjs'), '', workbench));
-  const results = await Promise.all(entries);
-  chmodSync(join(out, 'fieldpost.mjs'), 0o755);
-  const prebuilds = join(root, 'node_modules/@serialport/bindings-cpp/prebuilds');
-  for (const name of PREBUILDS) cpSync(join(prebuilds, name), join(out, 'prebuilds', name), { recursive: true });
-  writeFileSync(join(out, 'LICENSES.txt'), licences(results.flatMap((result) => Object.keys(result.metafile.inputs))));
+  const results = await Promise.all([
+    bundle(main, join(out, 'fieldpost.mjs'), '#!/usr/bin/env node\n', workbench),
+    bundle(workbench, join(out, 'workbench.mjs'), '', workbench),
+  ]);
+  copyPrebuilds(join(out, 'prebuilds'));
+  put(join(out, 'LICENSES.txt'), licences(results.flatMap((result) => Object.keys(result.metafile.inputs))), 0o644);
   return results.map((result) => ({
     file: Object.keys(result.metafile.outputs)[0] ?? '',
     bytes: Object.values(result.metafile.outputs)[0]?.bytes ?? 0,
@@ -50,9 +48,10 @@ export async function build(options) {
 
 async function bundle(entry, outfile, firstLine, workbench) {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-  return esbuild.build({
+  const result = await esbuild.build({
     entryPoints: [entry],
     outfile,
+    write: false,
     absWorkingDir: root,
     bundle: true,
     format: 'esm',
@@ -69,6 +68,28 @@ async function bundle(entry, outfile, firstLine, workbench) {
     },
     plugins: [workbenchApart(entry, workbench), serialBinding(), slimMqtt()],
   });
+  put(outfile, result.outputFiles[0]?.contents ?? '', 0o755);
+  return result;
+}
+
+/** Replaces a file whole, so that an agent that starts while a build runs finds the old file or the new one. */
+function put(path, contents, mode) {
+  const fresh = `${path}.${pid}.new`;
+  writeFileSync(fresh, contents, { mode });
+  renameSync(fresh, path);
+}
+
+/** Leaves binaries alone that are there already: a running process may have them mapped. */
+function copyPrebuilds(to) {
+  const from = join(root, 'node_modules/@serialport/bindings-cpp/prebuilds');
+  for (const platform of PREBUILDS) {
+    mkdirSync(join(to, platform), { recursive: true });
+    for (const name of readdirSync(join(from, platform))) {
+      const contents = readFileSync(join(from, platform, name));
+      const target = join(to, platform, name);
+      if (!existsSync(target) || !readFileSync(target).equals(contents)) put(target, contents, 0o755);
+    }
+  }
 }
 
 /**
@@ -152,7 +173,11 @@ function licences(inputs) {
 if (argv[1] !== undefined && resolve(argv[1]) === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({ options: { out: { type: 'string', default: join(root, 'dist') } } });
   const startedMs = performance.now();
-  for (const { file, bytes } of await build({ out: values.out })) {
+  const built = await build({ out: values.out }).catch((error) => {
+    if (!Array.isArray(error.errors)) stderr.write(`${error.stack}\n`); // esbuild has said its own
+    exit(1);
+  });
+  for (const { file, bytes } of built) {
     stdout.write(`${relative(root, resolve(root, file))}  ${Math.round(bytes / 1024)} KiB\n`);
   }
   stdout.write(`built in ${((performance.now() - startedMs) / 1000).toFixed(1)} s\n`);
