@@ -22,14 +22,19 @@ const ackPacket = fc
     long: fc.boolean(),
   })
   .map(({ kind, identifier, reason, tail, long }) => {
-    const body = long ? Buffer.concat([Buffer.of(identifier >> 8, identifier & 0xff, reason), Buffer.from(tail)]) : Buffer.of(identifier >> 8, identifier & 0xff);
+    const body = long
+      ? Buffer.concat([Buffer.of(identifier >> 8, identifier & 0xff, reason), Buffer.from(tail)])
+      : Buffer.of(identifier >> 8, identifier & 0xff);
     const ours = identifier <= OWN_IDENTIFIERS;
     const ack = ours ? { kind, identifier, reason: long ? reason : 0 } : undefined;
     return packet(kind === 'pubrec' ? 0x50 : 0x70, body, ack);
   });
 
 const otherPacket = fc
-  .record({ first: fc.constantFrom(0x20, 0x30, 0x32, 0x40, 0x62, 0x90, 0xd0, 0xe0), body: fc.uint8Array({ maxLength: 400 }) })
+  .record({
+    first: fc.constantFrom(0x20, 0x30, 0x32, 0x40, 0x62, 0x90, 0xd0, 0xe0),
+    body: fc.uint8Array({ maxLength: 400 }),
+  })
   .map(({ first, body }) => packet(first, Buffer.from(body)));
 
 function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
@@ -58,7 +63,10 @@ test('any cutting of any stream gives the same acknowledgements, and every other
           acks.push(...scanned.acks);
           rest.push(...scanned.rest.map((part) => Buffer.from(part)));
         }
-        assert.deepEqual(acks, packets.flatMap((one) => one.ack ?? []));
+        assert.deepEqual(
+          acks,
+          packets.flatMap((one) => one.ack ?? []),
+        );
         const others = packets.filter((one) => one.ack === undefined).map((one) => one.bytes);
         assert.deepEqual(Buffer.concat(rest), Buffer.concat(others));
       },

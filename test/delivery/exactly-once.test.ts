@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { markAfterConnack, planSession } from '../../src/broker/session-plan.ts';
+import { topicsOf } from '../../src/broker/topics.ts';
+import { Sender } from '../../src/delivery/sender.ts';
+import type { Ledger } from '../../src/ledger/ledger.ts';
+import { systemChance } from '../../src/platform/chance.ts';
+import { systemClock } from '../../src/platform/clock.ts';
+import type { LedgerFiles } from '../../src/ledger/files.ts';
+import { ledgerFiles } from '../../src/platform/ledger-files.ts';
+import { openLedger, quietLog, sale, temporaryDirectory } from '../ledger/rig.ts';
+import { type Flavour, ModelBroker, type ModelLink, modelLink } from './model-broker.ts';
+
+/** mulberry32: small, seeded, good enough to choose faults with. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+interface CrashableFiles {
+  readonly files: LedgerFiles;
+  /** From now on nothing of this process reaches the disk, and nothing it waits for comes. */
+  crash(): Promise<void>;
+}
+
+function crashableFiles(directory: string): CrashableFiles {
+  const real = ledgerFiles(directory);
+  let dead = false;
+  const underway = new Set<Promise<unknown>>();
+  const never = new Promise<never>(() => undefined);
+  const guard = <T>(work: () => Promise<T>): Promise<T> => {
+    if (dead) return never;
+    const result = work();
+    underway.add(result);
+    void result.catch(() => undefined).finally(() => underway.delete(result));
+    return result.then((value) => (dead ? never : value));
+  };
+  const files: LedgerFiles = {
+    ...real,
+    sync: (name) => guard(() => real.sync(name)),
+    syncDirectory: () => guard(() => real.syncDirectory()),
+    makeZeroed: (name, bytes) => guard(() => real.makeZeroed(name, bytes)),
+    rename: (from, to) => guard(() => real.rename(from, to)),
+    remove: (names) => guard(() => real.remove(names)),
+    read: (name, from, length) => guard(() => real.read(name, from, length)),
+    openDurable: async (name) => {
+      const file = await guard(() => real.openDurable(name));
+      return { write: (bytes, at) => guard(() => file.write(bytes, at)), close: () => guard(() => file.close()) };
+    },
+    openNote: async (name) => {
+      const note = await real.openNote(name);
+      return { write: (bytes, at) => (dead ? undefined : note.write(bytes, at)), close: () => note.close() };
+    },
+  };
+  const crash = async (): Promise<void> => {
+    dead = true;
+    await Promise.allSettled(underway);
+    await real.unlock();
+  };
+  return { files, crash };
+}
+
+/** One life of an agent's process: ledger and sender, without sockets. */
+class Life {
+  readonly ledger: Ledger;
+  readonly sender: Sender;
+  readonly #crashFiles: () => Promise<void>;
+  up: ModelLink | undefined;
+  sessionOver = false;
+
+  private constructor(ledger: Ledger, crashFiles: () => Promise<void>) {
+    this.ledger = ledger;
+    this.#crashFiles = crashFiles;
+    this.sender = new Sender({
+      ledger,
+      clock: systemClock,
+      chance: { unit: () => 0, bytes: systemChance.bytes },
+      log: quietLog(),
+      topics: topicsOf('fp/v1', 'pump-42'),
+      protocol: 5,
+      windowMax: 32,
+      onSessionOver: () => {
+        this.sessionOver = true;
+      },
+    });
+  }
+
+  static async start(directory: string): Promise<Life> {
+    const { files, crash } = crashableFiles(directory);
+    return new Life(await openLedger(directory, { files }), crash);
+  }
+
+  async connect(broker: ModelBroker): Promise<void> {
+    const key = {
+      broker: 'model',
+      client: 'pump-42',
+      root: 'fp/v1/pump-42',
+      life: this.ledger.drainingLife?.ordinal ?? 0,
+    };
+    const plan = planSession(this.ledger.session, key);
+    if (plan.kind === 'clean' && !plan.written) await this.ledger.markSession(plan.mark);
+    const present = broker.connect(plan.kind === 'clean');
+    const mark = markAfterConnack(plan, key, present);
+    if (mark !== undefined) await this.ledger.markSession(mark);
+    this.sender.reset();
+    this.up = modelLink(
+      broker,
+      present,
+      (chunk) => this.sender.inbound(chunk),
+      () => this.cut(),
+    );
+    const life = this.ledger.drainingLife;
+    assert.ok(life);
+    this.sender.attach(this.up.link, this.ledger.session?.generation ?? 0, life);
+  }
+
+  cut(): void {
+    this.sender.detach();
+    this.up = undefined;
+  }
+
+  /** As after kill -9: nothing is finished; only what the kernel has survives. */
+  async crash(): Promise<void> {
+    this.cut();
+    await this.#crashFiles();
+  }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+async function drain(life: Life, broker: ModelBroker): Promise<void> {
+  const until = performance.now() + 20_000;
+  while (life.ledger.figures.unsent > 0) {
+    assert.ok(performance.now() < until, `still ${life.ledger.figures.unsent} unsent`);
+    if (life.up === undefined) await life.connect(broker);
+    life.up?.answer(100);
+    await turn();
+  }
+}
+
+interface Outcome {
+  readonly accepted: ReadonlySet<string>;
+  readonly broker: ModelBroker;
+}
+
+async function storm(t: TestContext, flavour: Flavour, seed: number, losesState: boolean): Promise<Outcome> {
+  const random = seeded(seed);
+  const directory = await temporaryDirectory(t);
+  const broker = new ModelBroker(flavour);
+  const accepted = new Set<string>();
+  let life = await Life.start(directory);
+  let next = 1;
+  for (let step = 0; step < 400; step += 1) {
+    const dice = random();
+    if (dice < 0.35) {
+      for (let n = 0; n < 1 + random() * 10; n += 1) {
+        const seq = next;
+        next += 1;
+        const kept = life.ledger;
+        void kept.append(sale(seq)).then((result) => result.kind === 'accepted' && accepted.add(String(seq)));
+      }
+    } else if (dice < 0.8) life.up?.answer(1 + Math.floor(random() * 30));
+    else if (dice < 0.86) life.cut();
+    else if (dice < 0.93) {
+      if (life.up === undefined) await life.connect(broker);
+    } else if (dice < 0.95) {
+      await life.crash();
+      life = await Life.start(directory);
+    } else if (dice < 0.96 && losesState) {
+      life.cut();
+      broker.forget();
+    } else await turn();
+    if (random() < 0.3) await turn();
+  }
+  await drain(life, broker);
+  await life.ledger.close();
+  return { accepted, broker };
+}
+
+function salesOf(broker: ModelBroker): string[] {
+  return broker.delivered.flatMap(({ payload }) => {
+    const event = JSON.parse(payload) as { readonly source?: { readonly seq: string } };
+    return event.source === undefined ? [] : [event.source.seq];
+  });
+}
+
+for (const flavour of ['mosquitto', 'emqx-5', 'emqx-6.2'] as const) {
+  test(`each accepted event is delivered exactly once through cuts and crashes, answers as of ${flavour}`, async (t) => {
+    for (let seed = 1; seed <= 12; seed += 1) {
+      const { accepted, broker } = await storm(t, flavour, seed, false);
+      const sales = salesOf(broker);
+      const once = new Set(sales);
+      const doubled = sales.filter((seq, at) => sales.indexOf(seq) !== at);
+      assert.deepEqual(doubled, [], `seed ${seed}: doubled on the wire`);
+      assert.deepEqual(
+        [...accepted].filter((seq) => !once.has(seq)),
+        [],
+        `seed ${seed}: lost`,
+      );
+      assert.deepEqual(
+        sales,
+        [...sales].sort((a, b) => Number(a) - Number(b)),
+        `seed ${seed}: order`,
+      );
+    }
+  });
+
+  test(`a broker that forgets costs repeats with the same identity, never another event, answers as of ${flavour}`, async (t) => {
+    for (let seed = 101; seed <= 106; seed += 1) {
+      const { broker } = await storm(t, flavour, seed, true);
+      const texts = new Map<string, string>();
+      for (const { payload } of broker.delivered) {
+        const { seq } = JSON.parse(payload) as { readonly seq: number };
+        assert.equal(texts.get(String(seq)) ?? payload, payload, `seed ${seed}: seq ${seq} with other bytes`);
+        texts.set(String(seq), payload);
+      }
+    }
+  });
+}
+
+test('quota and busy are tried again, a dead letter never blocks the rest, in order where nothing was refused', async (t) => {
+  const broker = new ModelBroker('mosquitto');
+  const life = await Life.start(await temporaryDirectory(t));
+  await life.connect(broker);
+  broker.refusals.push(0x97, 0x89, 0x99);
+  for (let seq = 1; seq <= 10; seq += 1) void life.ledger.append(sale(seq));
+  const until = performance.now() + 10_000;
+  while (life.ledger.figures.unsent > 0) {
+    assert.ok(performance.now() < until);
+    life.up?.answer(5);
+    await turn();
+  }
+  assert.equal(life.ledger.figures.dead, 1);
+  assert.equal(broker.delivered.length, 10);
+  await life.ledger.close();
+});
