@@ -34,7 +34,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The demo ships inside the workbench.
   demo: ['agent.ts', 'platform', 'config', 'broker/topics.ts', 'ledger', 'workbench'],
   workbench: ['agent.ts', 'platform', 'config', 'broker/topics.ts', 'ledger', 'demo'],
-  'main.ts': ['cli', 'platform'],
+  'main.ts': ['cli', 'platform', 'config'],
 };
 
 /** Folders at the edge: they import node:* and packages, and read clocks, chance, timers and the process. */

@@ -1,8 +1,8 @@
 /** Built by build.test.ts in place of the agent: opens a line that is not there with the bundled native binding. */
-import { LinuxBinding } from '@serialport/bindings-cpp';
+import { SerialPort } from 'serialport';
 
 try {
-  await LinuxBinding.open({ path: '/dev/fieldpost-no-such-line', baudRate: 9600 });
+  await SerialPort.binding.open({ path: '/dev/fieldpost-no-such-line', baudRate: 9600 });
 } catch (thrown) {
   process.stdout.write(thrown instanceof Error ? thrown.message : String(thrown));
 }
