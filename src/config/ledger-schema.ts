@@ -11,7 +11,7 @@ const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 const DAY = 86_400_000;
 
-/** Fewer would leave retention nothing whole to drop: one segment is being filled, one is spare. */
+/** With fewer, retention would drop a large part of the ledger at once. */
 const SEGMENTS_MIN = 4;
 
 const keys = section('The ledger: the append-only log of events on disk.', {

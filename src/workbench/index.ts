@@ -1,0 +1,5 @@
+/**
+ * Entry of the second bundle, `dist/workbench.mjs`: what the command line needs of the workbench. The service never loads
+ * it. The one file that only re-exports, because it is an entry and not a folder's front door.
+ */
+export { makeDevelopmentCertificates } from './certificates.ts';
