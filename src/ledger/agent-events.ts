@@ -3,7 +3,7 @@
  * never come. They are in the same sequence and chain as all others, so a consumer needs no second channel.
  */
 import type { Chance, EventDraft, EventField } from '../ports.ts';
-import type { Life, UnnamedGap } from './state.ts';
+import type { LedgerState, Life, UnnamedGap } from './state.ts';
 
 /** Crockford's alphabet: no letter that reads like a digit. */
 const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
@@ -14,8 +14,22 @@ export function newEpochName(chance: Chance): string {
   return [...chance.bytes(EPOCH_LETTERS)].map((byte) => ALPHABET[byte & 31]).join('');
 }
 
+/** Gaps named in one commit; the rest waits for the next. */
+const GAPS_MAX = 64;
+
+/**
+ * What the ledger has yet to say about itself. It follows from the state alone, so what a full disk or a crash kept from
+ * being written is owed until it is; and the first event of an epoch is always `ledger.epoch`.
+ */
+export function owedDrafts(state: LedgerState): EventDraft[] {
+  const { live, lives, unnamed } = state;
+  if (live === undefined) return [];
+  const first = live.lastHash === '' ? [epochDraft(live, lives.at(-2))] : [];
+  return [...first, ...unnamed.slice(0, GAPS_MAX).map(gapDraft)];
+}
+
 /** First event of an epoch. `before`: the life whose last sequence could not be known. */
-export function epochDraft(life: Life, before: Life | undefined): EventDraft {
+function epochDraft(life: Life, before: Life | undefined): EventDraft {
   const data: Record<string, EventField> = { epoch: text(life.epoch) };
   if (before !== undefined) {
     data['old_epoch'] = text(before.epoch);
@@ -24,9 +38,9 @@ export function epochDraft(life: Life, before: Life | undefined): EventDraft {
   return { sensor: 'agent', stream: 'agent', type: 'ledger.epoch', data };
 }
 
-export function gapDraft(gap: UnnamedGap, epoch: string): EventDraft {
+function gapDraft(gap: UnnamedGap): EventDraft {
   const data = {
-    epoch: text(epoch),
+    epoch: text(gap.epoch),
     from: text(String(gap.from)),
     through: text(String(gap.through)),
     why: text(gap.why),

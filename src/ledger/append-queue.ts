@@ -54,7 +54,8 @@ export class AppendQueue {
       return first.digest === digest ? repeatOf(first.result) : Promise.resolve({ kind: 'conflict' });
     const result = this.#enqueue(draft, moment);
     this.#underway.set(key, { digest, result });
-    void result.then(() => this.#underway.delete(key));
+    const forget = (): void => void this.#underway.delete(key);
+    result.then(forget, forget);
     return result;
   }
 

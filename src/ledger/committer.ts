@@ -4,12 +4,14 @@
  * the marks wait for the next segment.
  */
 import { Fault, reasonOf } from '../fault.ts';
-import type { Clock, Log, Timer } from '../ports.ts';
-import { AppendQueue } from './append-queue.ts';
+import type { Boot, Clock, Log, Timer } from '../ports.ts';
+import { owedDrafts } from './agent-events.ts';
+import { AppendQueue, type WaitingAppend } from './append-queue.ts';
 import { type ComposedEvent, composeEvents, framesOf } from './commit.ts';
 import type { StoredEvent } from './event.ts';
 import type { LedgerFiles } from './files.ts';
 import type { Marks } from './marks.ts';
+import type { TailNote } from './notes.ts';
 import { PendingMarks } from './pending-marks.ts';
 import { droppable } from './retention.ts';
 import { commitBytes, SegmentWriter } from './segment-writer.ts';
@@ -36,9 +38,11 @@ export interface CommitterOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly device: string;
-  readonly boot: { readonly id: string };
+  readonly boot: Boot;
   readonly segmentBytes: number;
   readonly maxBytes: number;
+  /** Told of each finished commit, before anyone else is. */
+  readonly onTail: (tail: TailNote) => void;
 }
 
 interface WaitingSession {
@@ -58,6 +62,8 @@ export class Committer {
   #committing: Promise<void> | undefined;
   #lazy: Timer | undefined;
   #retry: Timer | undefined;
+  #spareRetry: Timer | undefined;
+  #spareFailing = false;
   #refusing: { readonly code: string; readonly reason: string } | undefined;
   #refused = 0;
 
@@ -85,14 +91,18 @@ export class Committer {
   /** Commits what waits, then closes the files. */
   async stop(): Promise<void> {
     this.#open = false;
-    for (const timer of [this.#lazy, this.#retry]) timer?.cancel();
+    for (const timer of [this.#lazy, this.#retry, this.#spareRetry]) timer?.cancel();
+    this.#retry = undefined;
     await this.#committing;
-    if (this.queue.length > 0 || !this.marks.empty || this.#sessions.length > 0) await this.#commit();
+    // Each commit takes something and answers it, so this ends.
+    do await this.#commit();
+    while (this.queue.length > 0 || this.#sessions.length > 0);
     await this.writer.close();
   }
 
   /** Resolves when the mark is on disk. */
   markSession(session: SessionMark): Promise<void> {
+    if (!this.#open) return Promise.reject(new Fault('ledger.closed', 'the ledger is closed'));
     return new Promise((resolve, reject) => {
       this.#sessions.push({ session, done: (error) => (error === undefined ? resolve() : reject(error)) });
       this.schedule();
@@ -114,51 +124,77 @@ export class Committer {
       .then(() => this.#commit())
       .finally(() => {
         this.#committing = undefined;
-        if (this.queue.length > 0 || this.#sessions.length > 0) this.schedule();
+        if (this.queue.length > 0 || this.#sessions.length > 0 || this.#marksDue) this.schedule();
       });
+  }
+
+  /** Marks that came during a commit ask for the next one; on a failing disk the retry timer does. */
+  get #marksDue(): boolean {
+    return this.marks.urgent && this.#retry === undefined;
   }
 
   async #commit(): Promise<void> {
     const life = this.#state().live;
     if (life === undefined) return;
-    const waiting = this.queue.take(COMMIT_EVENTS_MAX);
+    const owed = this.#owed();
+    const waiting = [...owed, ...this.queue.take(COMMIT_EVENTS_MAX)];
     const { batch, rest } = composeEvents(waiting, life, this.#options, COMMIT_BYTES_MAX);
     this.queue.putBack(rest);
     const marks = this.marks.take();
     const sessions = this.#sessions.splice(0);
-    const accepted = await this.#admit(life, batch, marks, sessions);
+    const accepted = await this.#admit(life, batch, owed.length, marks, sessions);
     const frames = framesOf(accepted, marks, sessions.map(sessionOf));
-    if (frames.length === 0) return;
+    if (frames.length === 0) return this.#tryAgain(life);
     try {
       await this.#roomForMarks(life, commitBytes(frames));
+    } catch (error) {
+      this.#refuseCommit(error, accepted, marks, sessions);
+      this.#retryLater();
+      return;
+    }
+    try {
       await this.writer.write(frames);
     } catch (error) {
-      await this.#onFailure(error, accepted, marks, sessions);
+      await this.#onFailure(life, error, accepted, marks, sessions);
       return;
     }
     this.#apply(life, accepted, marks, sessions);
   }
 
-  /** The events that this commit may hold: all, or none when there is no room for them. */
+  /** The ledger's own events come first, and nobody waits for them. */
+  #owed(): WaitingAppend[] {
+    const { clock, boot } = this.#options;
+    const moment = { timeMs: clock.wallMs(), uptimeMs: Math.round(boot.uptimeMs()), clock: clock.quality() };
+    return owedDrafts(this.#state()).map((draft) => ({ draft, ...moment, resolve: () => undefined }));
+  }
+
+  /** The events that this commit may hold: all, or only the `owed` first ones when there is no room for more. */
   async #admit(
     life: Life,
     batch: readonly ComposedEvent[],
+    owed: number,
     marks: readonly Marks[],
     sessions: readonly WaitingSession[],
   ): Promise<readonly ComposedEvent[]> {
-    if (batch.length === 0) return batch;
+    if (batch.length === owed) return batch;
     const refusal = await this.#roomForEvents(life, commitBytes(framesOf(batch, marks, sessions.map(sessionOf))));
     if (refusal === undefined) return batch;
-    this.#refuse(batch, refusal.code, refusal.reason);
-    return [];
+    this.#refuse(batch.slice(owed), refusal.code, refusal.reason);
+    return batch.slice(0, owed);
   }
 
+  /** Marks, and events of the ledger itself, may also use the end of a segment and the reserve. */
   async #roomForMarks(life: Life, bytes: number): Promise<void> {
     if (this.writer.fits(bytes, false)) return;
+    if (this.#retry !== undefined) throw new Error(TRYING_AGAIN.reason);
+    await this.#rollSomehow(life, bytes);
+  }
+
+  async #rollSomehow(life: Life, bytes: number): Promise<void> {
     try {
-      await this.writer.roll(this.#state(), life, 'spare');
+      await this.writer.roll(this.#state(), life, 'spare', bytes);
     } catch {
-      await this.writer.roll(this.#state(), life, 'reserve');
+      await this.writer.roll(this.#state(), life, 'reserve', bytes);
     }
   }
 
@@ -172,7 +208,7 @@ export class Committer {
     if (this.writer.fits(bytes, true)) return undefined;
     if (this.#retry !== undefined) return this.#refusing ?? TRYING_AGAIN;
     try {
-      await this.writer.roll(this.#state(), life, 'spare');
+      await this.writer.roll(this.#state(), life, 'spare', bytes);
       return undefined;
     } catch (error) {
       if (await this.dropOldest()) return this.#roomForEvents(life, bytes);
@@ -193,25 +229,60 @@ export class Committer {
     }
     this.#state().applyMarks(marks);
     for (const { session } of sessions) this.#state().applySession(session);
+    const tail = this.writer.tailNote(life.last);
+    if (tail !== undefined) this.#options.onTail(tail);
     if (batch.length > 0) this.#stopRefusing();
     for (const { done } of sessions) done();
     for (const { event, append } of batch) append.resolve({ kind: 'accepted', seq: event.seq });
     this.#onCommit({ events: batch.map((composed) => composed.event), marks });
   }
 
-  /** Nothing of the batch counts: its file is abandoned where the last good commit ended, never synced again. */
+  /**
+   * Nothing of the batch counts: its file is abandoned where the last good commit ended, never synced again. The next
+   * segment says so by its name and its head; only then are the events refused, so that a crash can not bring back what
+   * was refused. Where the disk gives no next segment either, that can not be promised.
+   */
   async #onFailure(
+    life: Life,
     error: unknown,
     batch: readonly ComposedEvent[],
     marks: readonly Marks[],
     sessions: readonly WaitingSession[],
   ): Promise<void> {
     await this.writer.abandonLive(this.#state());
+    try {
+      await this.#rollSomehow(life, 0);
+      this.#refuseCommit(error, batch, marks, sessions);
+      if (this.writer.live?.header.reserve !== true) this.#stopRefusing();
+      else this.#retryLater();
+    } catch {
+      this.#refuseCommit(error, batch, marks, sessions);
+      this.#retryLater();
+    }
+  }
+
+  /** With nothing to write: whether the disk that failed can take events again, so that the status says what is true. */
+  async #tryAgain(life: Life): Promise<void> {
+    if (this.#refusing?.code !== 'ledger.disk' || this.#retry !== undefined || !this.#open) return;
+    try {
+      if (!this.writer.fits(0, true)) await this.writer.roll(this.#state(), life, 'spare', 0);
+      this.#stopRefusing();
+    } catch {
+      this.#retryLater();
+    }
+  }
+
+  #refuseCommit(
+    error: unknown,
+    batch: readonly ComposedEvent[],
+    marks: readonly Marks[],
+    sessions: readonly WaitingSession[],
+  ): void {
     this.#refuse(batch, 'ledger.disk', reasonOf(error));
     this.marks.putBack(marks);
     const fault = new Fault('ledger.disk', `ledger: session mark not written: ${reasonOf(error)}`, { cause: error });
     for (const { done } of sessions) done(fault);
-    this.#retryLater();
+    if (marks.length > 0) this.scheduleLazily();
   }
 
   #refuse(batch: readonly ComposedEvent[], code: string, reason: string): void {
@@ -234,14 +305,22 @@ export class Committer {
     this.#retry ??= this.#options.clock.after(RETRY_MS, () => {
       this.#retry = undefined;
       this.writer.prepare();
-      if (!this.marks.empty) this.schedule();
+      this.schedule();
     });
   }
 
   #onSpare(failure: string | undefined): void {
+    const again = this.#spareFailing;
+    this.#spareFailing = failure !== undefined;
     if (failure === undefined || !this.#open) return;
-    this.#options.log.warn('ledger: no room to prepare the next segment', { reason: failure });
-    void this.dropOldest().then(() => this.#retryLater());
+    if (!again) this.#options.log.warn('ledger: no room to prepare the next segment', { reason: failure });
+    this.#spareRetry ??= this.#options.clock.after(RETRY_MS, () => {
+      this.#spareRetry = undefined;
+      this.dropOldest().then(
+        () => this.writer.prepare(),
+        (error: unknown) => this.#options.log.error('ledger: retention failed', { reason: reasonOf(error) }),
+      );
+    });
   }
 
   /** Drops the oldest segment when all in it is settled. False: it may not go. */
@@ -259,6 +338,7 @@ export class Committer {
     }
     if (this.writer.closed[0] !== oldest) return true;
     this.writer.closed.shift();
+    this.#state().ends.delete(oldest.index);
     this.#state().dropBefore(after.life, after.baseSeq);
     return true;
   }

@@ -2,10 +2,12 @@
  * Reads events back from the segments in order, in windows, for an outbox that is behind. It remembers where it stopped,
  * so draining a backlog reads each byte once. What is damaged is passed over; the sequences missed are returned.
  */
+import { systemCodeOf } from '../fault.ts';
 import { decodeEventBody, type StoredEvent } from './event.ts';
 import type { LedgerReader } from './files.ts';
 import { FRAME_HEADER_BYTES, FRAME_KIND, frameAt, frameBytes, headerAt } from './frame.ts';
 import type { Interval } from './intervals.ts';
+import { readAround } from './read-around.ts';
 import { SEGMENT_HEADER_BYTES, type SegmentId, segmentSalt } from './segment.ts';
 
 /** Holds any event four times over; a snapshot larger than this is stepped over by its header. */
@@ -15,6 +17,8 @@ export interface ReadableSegment extends SegmentId {
   readonly name: string;
   /** Where its sound frames end; nothing behind it is read. */
   readonly end: number;
+  /** The newest sequence that counts in it; a frame beyond is of a refused commit. */
+  readonly through: number;
 }
 
 export interface EventsRead {
@@ -53,7 +57,7 @@ export class EventReader {
       const walk = walkSegment(this.#files, segment, offset);
       for await (const found of walk) {
         if (found.seq < next) continue;
-        if (found.seq > last) break;
+        if (found.seq > last || found.seq > segment.through) break;
         if (found.seq > next) missing.push([next, found.seq - 1]);
         const event = decodeEventBody(segment.life, segment.epoch, found.seq, found.body);
         events.push(event);
@@ -91,7 +95,9 @@ async function* walkSegment(
   const salt = segmentSalt(segment);
   let windowAt = offset;
   while (windowAt + FRAME_HEADER_BYTES <= segment.end) {
-    const window = await files.read(segment.name, windowAt, Math.min(WINDOW_BYTES, segment.end - windowAt));
+    const length = Math.min(WINDOW_BYTES, segment.end - windowAt);
+    const window = await readAround(files, segment.name, windowAt, length).catch(unlessGone);
+    if (window === undefined) return;
     const last = windowAt + window.length >= segment.end || window.length < FRAME_HEADER_BYTES;
     let at = 0;
     while (at + FRAME_HEADER_BYTES <= window.length) {
@@ -111,4 +117,9 @@ async function* walkSegment(
     if (at === 0) return;
     windowAt += at;
   }
+}
+
+/** A segment that was dropped, or taken away, since it was listed: its events are missed like damaged ones. */
+function unlessGone(error: unknown): undefined {
+  if (systemCodeOf(error) !== 'ENOENT') throw error;
 }

@@ -10,6 +10,9 @@ import type { EventContent } from './state.ts';
 /** No event's JSON is shorter: bounds how many events a damaged stretch of bytes can have held. */
 export const EVENT_BYTES_MIN = 160;
 
+/** A sensor's own epoch is a boot counter or a random name. It is kept with the sources in every segment's head. */
+const SOURCE_EPOCH_LETTERS_MAX = 64;
+
 export interface StoredEvent {
   readonly life: number;
   readonly epoch: string;
@@ -67,6 +70,10 @@ export function draftFault(draft: EventDraft): string | undefined {
   ] as const) {
     if (!/^[A-Za-z0-9._-]{1,64}$/.test(name))
       return `${what} must match [A-Za-z0-9._-]{1,64}, got "${name.slice(0, 80)}"`;
+  }
+  const epochLetters = draft.source?.epoch.length ?? 0;
+  if (epochLetters > SOURCE_EPOCH_LETTERS_MAX) {
+    return `source epoch must have at most ${SOURCE_EPOCH_LETTERS_MAX} letters, got ${epochLetters}`;
   }
   const roughBytes = JSON.stringify(draft.data).length * 3 + (draft.raw?.length ?? 0) * 2 + 1024;
   if (roughBytes <= EVENT_BYTES_MAX) return undefined;

@@ -3,16 +3,17 @@
  * the same commits. It never drops an event that is not settled, never uses a sequence twice, and says what it lost.
  * This is its face; the commit loop is in committer.ts, the way back from any crash in recovery.ts.
  */
+import { reasonOf } from '../fault.ts';
 import type { AppendResult, Boot, Chance, Clock, EventDraft, EventSink, Log, Timer } from '../ports.ts';
-import { epochDraft, gapDraft, newEpochName } from './agent-events.ts';
+import { newEpochName } from './agent-events.ts';
 import { type Commit, Committer } from './committer.ts';
 import type { StoredEvent } from './event.ts';
 import { EventReader, type ReadableSegment } from './event-reader.ts';
 import type { LedgerFiles } from './files.ts';
+import { Notes } from './notes.ts';
 import { type Recovered, recover } from './recovery.ts';
-import { segmentEnd } from './retention.ts';
+import { readableSegments } from './retention.ts';
 import type { KnownSegment } from './segment-writer.ts';
-import { SentNotes } from './sent-note.ts';
 import { LedgerState, type Life, pendingCount, type SessionMark } from './state.ts';
 
 const RETENTION_CHECK_MS = 60_000;
@@ -55,14 +56,14 @@ export class Ledger implements EventSink {
   #phase: 'new' | 'open' | 'closed' = 'new';
   #retention: Timer | undefined;
   #quarantined = 0;
-  #sent: SentNotes | undefined;
+  #notes: Notes | undefined;
   #oldest: { readonly life: number; readonly seq: number; readonly timeMs: number } | undefined;
 
   constructor(options: LedgerOptions) {
     this.#options = options;
     this.#reader = new EventReader(options.files);
     this.#committer = new Committer(
-      options,
+      { ...options, onTail: (tail) => this.#notes?.noteTail(tail) },
       () => this.#state,
       (commit) => {
         for (const listener of this.#listeners) listener(commit);
@@ -72,26 +73,39 @@ export class Ledger implements EventSink {
 
   /** Recovers what is there and makes ready to append. Rejects with Fault `ledger.locked`, or the disk's error. */
   async open(): Promise<void> {
-    const { files, chance } = this.#options;
+    const { files } = this.#options;
     await files.lock();
+    try {
+      await this.#recover();
+    } catch (error) {
+      await files.unlock();
+      throw error;
+    }
+    this.#phase = 'open';
+    this.#watchRetention();
+    this.#committer.start();
+  }
+
+  async #recover(): Promise<void> {
+    const { files, chance, log } = this.#options;
     await this.#syncBeforeTrusting();
     const recovered = await recover(files);
-    const state = recovered.state;
+    const { state, segments, noted } = recovered;
     this.#state = state;
     await this.#keepDamage(recovered);
-    this.#sent = await SentNotes.open(files);
-    if (state.session !== undefined && (recovered.marksDoubtful || this.#sentMoreThanKept(state.session))) {
+    this.#notes = await Notes.open(files, log);
+    const oldest = segments[0];
+    if (oldest !== undefined) state.startsAt(oldest.life, oldest.baseSeq);
+    const overtaken = this.#sentMoreThanKept();
+    if (state.session !== undefined && (recovered.marksDoubtful || overtaken)) {
       state.session = { ...state.session, phase: 'opening' };
     }
     const lost = recovered.liveMissing || state.lives.length === 0;
-    if (lost) state.startLife((state.live?.ordinal ?? 0) + 1, newEpochName(chance));
-    const live = recovered.damage.length > 0 || recovered.marksDoubtful || lost ? undefined : recovered.live;
-    const closed = recovered.segments.filter((segment) => segment.index !== live?.header.index);
-    await this.#committer.writer.adopt(closed.map(knownOf(state)), live);
-    this.#phase = 'open';
-    this.#queueAgentEvents(recovered.liveMissing);
-    this.#watchRetention();
-    this.#committer.start();
+    if (lost) state.startLife(Math.max(state.live?.ordinal ?? 0, noted.life) + 1, newEpochName(chance));
+    const sound = recovered.damage.length === 0 && !recovered.marksDoubtful && !lost && !overtaken;
+    const live = sound ? recovered.live : undefined;
+    const closed = segments.filter((segment) => segment.index !== live?.header.index);
+    await this.#committer.writer.adopt(closed.map(knownOf(state)), live, noted.index);
   }
 
   /** Never throws. `accepted` means fsynced; see `AppendResult`. */
@@ -138,12 +152,12 @@ export class Ledger implements EventSink {
 
   /** Notes that events through `seq` may have left in this session. Survives kill -9, not a power cut. */
   noteSent(generation: number, life: number, seq: number): void {
-    this.#sent?.note(generation, life, seq);
+    this.#notes?.noteSent(generation, life, seq);
   }
 
   /** The newest sequence that may have left in this session; 0: none. */
   sentThrough(generation: number, life: number): number {
-    return this.#sent?.through(generation, life) ?? 0;
+    return this.#notes?.sentThrough(generation, life) ?? 0;
   }
 
   /** The oldest life with something to hand over, else the live one. Its marks are those on stable storage. */
@@ -160,15 +174,8 @@ export class Ledger implements EventSink {
   }
 
   #segmentsOf(life: Life): ReadableSegment[] {
-    const { writer } = this.#committer;
-    const segments: ReadableSegment[] = writer.closed.map((segment) => ({
-      ...segment,
-      end: segmentEnd(segment, this.#state),
-    }));
-    if (writer.live !== undefined) {
-      segments.push({ ...writer.live.header, name: writer.live.name, end: writer.live.offset });
-    }
-    return segments.filter((segment) => segment.life === life.ordinal);
+    const { closed, live } = this.#committer.writer;
+    return readableSegments(life, closed, live, this.#state);
   }
 
   get figures(): LedgerFigures {
@@ -209,9 +216,12 @@ export class Ledger implements EventSink {
     if (this.#phase !== 'open') return;
     this.#phase = 'closed';
     this.#retention?.cancel();
-    await this.#committer.stop();
-    this.#sent?.close();
-    await this.#options.files.unlock();
+    try {
+      await this.#committer.stop();
+      await this.#notes?.close();
+    } finally {
+      await this.#options.files.unlock();
+    }
   }
 
   /** What a process reads after a kill may be in the page cache only; a power cut would take it back (DESIGN 8.7). */
@@ -222,10 +232,16 @@ export class Ledger implements EventSink {
     await files.syncDirectory();
   }
 
-  /** Something left that the ledger does not have: its end was damaged after the fact, not torn while being written. */
-  #sentMoreThanKept(session: SessionMark): boolean {
-    const life = this.#state.life(session.life);
-    return life !== undefined && this.sentThrough(session.generation, session.life) > life.last;
+  /** Something left that the ledger does not have: its end was lost, and its numbers are not used again. */
+  #sentMoreThanKept(): boolean {
+    const { session } = this.#state;
+    const life = session === undefined ? undefined : this.#state.life(session.life);
+    if (session === undefined || life === undefined) return false;
+    const through = this.sentThrough(session.generation, session.life);
+    if (through <= life.last) return false;
+    this.#options.log.error('ledger: events were sent that are not kept any more', { from: life.last + 1, through });
+    this.#state.declareGap(life, life.last + 1, through, 'damage');
+    return true;
   }
 
   async #keepDamage(recovered: Recovered): Promise<void> {
@@ -237,13 +253,6 @@ export class Ledger implements EventSink {
     }
   }
 
-  #queueAgentEvents(liveMissing: boolean): void {
-    const { live, lives, unnamed } = this.#state;
-    if (live === undefined) return;
-    if (live.last === 0) void this.append(epochDraft(live, liveMissing ? lives.at(-2) : undefined));
-    for (const gap of unnamed) void this.append(gapDraft(gap, this.#state.life(gap.life)?.epoch ?? ''));
-  }
-
   #declareLost(life: Life, from: number, through: number): void {
     let seq = life.handed.nextAbsent(from);
     while (seq <= through) {
@@ -252,15 +261,17 @@ export class Ledger implements EventSink {
       this.#options.log.error('ledger: events are damaged and lost', { epoch: life.epoch, from: seq, through: end });
       this.#committer.marks.handOver(life.ordinal, seq, end);
       this.#state.declareGap(life, seq, end, 'damage');
-      void this.append(gapDraft({ life: life.ordinal, from: seq, through: end, why: 'damage' }, life.epoch));
       seq = life.handed.nextAbsent(end + 1);
     }
+    this.#committer.schedule();
   }
 
   #watchRetention(): void {
     this.#retention = this.#options.clock.after(RETENTION_CHECK_MS, () => {
       this.#watchRetention();
-      void this.#dropAged();
+      this.#dropAged().catch((error: unknown) => {
+        this.#options.log.error('ledger: retention failed', { reason: reasonOf(error) });
+      });
     });
   }
 

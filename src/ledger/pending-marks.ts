@@ -18,12 +18,19 @@ export class PendingMarks {
     return this.#lives.size === 0;
   }
 
+  /** Whether something waits for these marks to be on disk. */
+  get urgent(): boolean {
+    return [...this.#lives.values()].some((marks) => marks.released.size > 0 || marks.dead.size > 0);
+  }
+
   release(life: number, seq: number): void {
     this.#of(life).released.add(seq);
   }
 
   handOver(life: number, from: number, through: number): void {
-    this.#of(life).handed.add(from, through);
+    const marks = this.#of(life);
+    marks.handed.add(from, through);
+    for (const seq of marks.dead.keys()) if (seq >= from && seq <= through) marks.dead.delete(seq);
   }
 
   bury(life: number, seq: number, code: number): void {

@@ -3,10 +3,13 @@
  * segment with a sound snapshot and what follows it, never writes, and reports each damaged place. Three promises: no
  * unsound byte becomes an event; no sequence that may have been accepted is used again; what is lost is named.
  */
+import { reasonOf, systemCodeOf } from '../fault.ts';
 import { decodeEventBody, EVENT_BYTES_MIN, eventHash, parseEventContent } from './event.ts';
 import type { FileEntry, LedgerReader } from './files.ts';
 import { FRAME_HEADER_BYTES, FRAME_KIND, type Frame, frameAt, frameBytes, headerAt, scanFrames } from './frame.ts';
 import { decodeMarks } from './marks.ts';
+import { readTailNote, type TailNote } from './notes.ts';
+import { readAround } from './read-around.ts';
 import {
   decodeSegmentHeader,
   type HeaderRead,
@@ -15,6 +18,7 @@ import {
   type SegmentHeader,
   type SegmentId,
   segmentSalt,
+  voidBehind,
 } from './segment.ts';
 import { LedgerState, type Life, type SessionMark } from './state.ts';
 
@@ -45,6 +49,8 @@ export interface Recovered {
   readonly marksDoubtful: boolean;
   /** The newest segment is gone although a segment after the ones found must have existed. */
   readonly liveMissing: boolean;
+  /** The newest life and segment index that the notes know of, for numbers that are not used again. */
+  readonly noted: { readonly life: number; readonly index: number };
 }
 
 const QUARANTINE_BYTES_MAX = 256 * 1024;
@@ -58,38 +64,53 @@ export function segmentFiles(entries: readonly FileEntry[]): SegmentFile[] {
       const id = parseSegmentName(entry.name);
       return id === undefined ? [] : [{ ...id, ...entry }];
     })
-    .sort((a, b) => a.index - b.index);
+    .sort((a, b) => a.index - b.index || a.life - b.life || a.baseSeq - b.baseSeq);
 }
 
 export async function recover(files: LedgerReader): Promise<Recovered> {
   const segments = segmentFiles(await files.list());
-  const recovery = new Recovery(files, segments);
+  const recovery = new Recovery(files, segments, await readTailNote(files));
   await recovery.run();
   return recovery.result();
+}
+
+/** What reading one segment through showed. */
+interface Walk {
+  /** Where the first damaged stretch behind the head starts, and the commit of the frame before it. */
+  hole: { readonly at: number; readonly before: number } | undefined;
+  /** Commits of the frames behind that hole. */
+  readonly behind: Set<number>;
+  commit: number;
 }
 
 class Recovery {
   readonly #files: LedgerReader;
   readonly #segments: readonly SegmentFile[];
+  readonly #note: TailNote | undefined;
   #state = new LedgerState();
   readonly #damage: DamageReport[] = [];
   #marksDoubtful = false;
   #live: Recovered['live'];
   #rolled = false;
 
-  constructor(files: LedgerReader, segments: readonly SegmentFile[]) {
+  constructor(files: LedgerReader, segments: readonly SegmentFile[], note: TailNote | undefined) {
     this.#files = files;
     this.#segments = segments;
+    this.#note = note;
   }
 
   result(): Recovered {
+    const newest = this.#segments.at(-1);
+    const liveMissing = this.#rolled || (this.#note?.index ?? 0) > (newest?.index ?? 0);
     return {
       state: this.#state,
       segments: this.#segments,
-      live: this.#live,
+      live: liveMissing ? undefined : this.#live,
       damage: this.#damage,
-      marksDoubtful: this.#marksDoubtful,
-      liveMissing: this.#rolled,
+      // The segment that is gone may have held the mark of a newer broker session.
+      marksDoubtful: this.#marksDoubtful || (liveMissing && newest !== undefined),
+      liveMissing,
+      noted: { life: this.#note?.life ?? 0, index: this.#note?.index ?? 0 },
     };
   }
 
@@ -97,32 +118,26 @@ class Recovery {
     let start = this.#segments.length - 1;
     let found = false;
     for (; start >= 0 && !found; start -= 1) {
-      const segment = this.#segments[start] as SegmentFile;
-      const head = await this.#readHead(segment);
+      const head = await this.#readHead(this.#segments[start] as SegmentFile);
       if (head === undefined) continue;
       this.#state = head;
       found = true;
     }
     const from = found ? start + 1 : 0;
     if (!found && this.#segments.length > 0) this.#marksDoubtful = true;
-    for (const segment of this.#segments.slice(from)) await this.#replay(segment, segment === this.#segments.at(-1));
+    for (let at = from; at < this.#segments.length; at += 1) {
+      await this.#replay(this.#segments[at] as SegmentFile, this.#segments[at + 1]);
+    }
   }
 
   /** The state in the segment's snapshot, or undefined when no copy of it is sound. */
   async #readHead(segment: SegmentFile): Promise<LedgerState | undefined> {
-    const salt = segmentSalt(segment);
-    let bytes: Buffer;
-    try {
-      bytes = await this.#files.read(segment.name, 0, segment.bytes);
-    } catch {
-      return undefined;
-    }
-    const [first, second] = snapshotFrames(bytes, salt);
-    const sound = first ?? second;
-    return sound === undefined ? undefined : LedgerState.fromSnapshot(sound.body);
+    const bytes = await readAround(this.#files, segment.name, 0, segment.bytes).catch(() => Buffer.alloc(0));
+    const { snapshot } = segmentHead(bytes, segmentSalt(segment));
+    return snapshot === undefined ? undefined : LedgerState.fromSnapshot(snapshot.body);
   }
 
-  async #replay(segment: SegmentFile, newest: boolean): Promise<void> {
+  async #replay(segment: SegmentFile, next: SegmentFile | undefined): Promise<void> {
     const salt = segmentSalt(segment);
     const life = this.#lifeOf(segment);
     const bytes = await this.#read(segment);
@@ -131,37 +146,89 @@ class Recovery {
       throw new Error(`ledger segment ${segment.name}: format version ${header.version} is newer than this agent's`);
     }
     if (header.kind === 'damaged') this.#report(segment, bytes, 0, SEGMENT_HEADER_BYTES, 'header is damaged');
+    if (segment.baseSeq - 1 > life.last) this.#marksDoubtful = true;
     this.#declareMissing(life, segment.baseSeq);
     const stop = this.#state.ends.get(segment.index) ?? bytes.length;
+    const headEnd = segmentHead(bytes, salt).end;
+    const through = voidBehind(segment, next);
+    const walk: Walk = { hole: undefined, behind: new Set(), commit: 0 };
+    const gapsBefore = this.#state.unnamed.length;
     this.#rolled = false;
-    let commit = 0;
     for (const scanned of scanFrames(bytes.subarray(0, stop), SEGMENT_HEADER_BYTES, salt)) {
       if (scanned.kind === 'frame') {
-        this.#apply(life, scanned.frame);
-        commit = scanned.frame.commit;
+        if (scanned.frame.seq <= through) this.#apply(life, scanned.frame);
+        walk.commit = scanned.frame.commit;
+        if (walk.hole !== undefined) walk.behind.add(walk.commit);
       } else if (scanned.kind === 'damage') {
-        this.#marksDoubtful = true;
         this.#report(segment, bytes, scanned.at, scanned.end, 'fails its checksum and sound frames follow: damage');
-      } else if (newest && !this.#rolled) {
-        const cut = cutOff(header, bytes.length);
-        if (header.kind === 'sound' && scanned.clean && cut === 0) {
-          this.#live = { header: header.header, offset: scanned.at, commit };
-        } else this.#closeTail(segment, life, bytes, scanned.at, scanned.lastUsed, cut);
+        if (scanned.end > headEnd) walk.hole ??= { at: scanned.at, before: walk.commit };
+      } else if (next === undefined && !this.#rolled) {
+        this.#endAt(segment, life, header, bytes, scanned.at, scanned.lastUsed, walk.commit);
       }
     }
+    if (walk.hole === undefined) return;
+    if (next === undefined && this.#tornCommit(segment, walk)) this.#state.renameGaps(gapsBefore, 'torn');
+    else this.#marksDoubtful = true;
+  }
+
+  /**
+   * A power cut in the middle of a commit may leave its later sectors and not its earlier ones. That is no damage to
+   * what was accepted: the hole and all behind it are of the one commit that was never answered.
+   */
+  #tornCommit(segment: SegmentFile, { hole, behind }: Walk): boolean {
+    if (hole === undefined || behind.size !== 1 || this.#rolled || this.#noteOf(segment, hole.at) !== undefined) {
+      return false;
+    }
+    const [commit] = behind;
+    return commit === hole.before || commit === ((hole.before + 1) & 0xffff);
+  }
+
+  /** The tail note, when it says that a commit of this segment was finished behind `at`. */
+  #noteOf(segment: SegmentFile, at: number): TailNote | undefined {
+    const note = this.#note;
+    return note?.index === segment.index && note.life === segment.life && note.end > at ? note : undefined;
+  }
+
+  /** The newest segment's frames end at `at`: cleanly, or with something that is no frame. */
+  #endAt(
+    segment: SegmentFile,
+    life: Life,
+    header: HeaderRead,
+    bytes: Buffer,
+    at: number,
+    lastUsed: number,
+    commit: number,
+  ): void {
+    const cut = cutOff(header, bytes.length);
+    const note = this.#noteOf(segment, at);
+    const named = header.kind === 'sound' && sameSegment(header.header, segment);
+    if (named && lastUsed <= at && cut === 0 && note === undefined) {
+      this.#live = { header: header.header, offset: at, commit };
+      return;
+    }
+    if (cut > 0 || note !== undefined) this.#marksDoubtful = true;
+    this.#closeTail(segment, life, bytes, at, lastUsed, cut, note);
   }
 
   /** The end of the newest segment is torn, damaged or cut off: nothing that may have stood there is used again. */
-  #closeTail(segment: SegmentFile, life: Life, bytes: Buffer, at: number, lastUsed: number, cut: number): void {
+  #closeTail(
+    segment: SegmentFile,
+    life: Life,
+    bytes: Buffer,
+    at: number,
+    lastUsed: number,
+    cut: number,
+    note: TailNote | undefined,
+  ): void {
     const evidence = usedSectors(bytes, at, lastUsed) * SECTOR_BYTES + cut;
     const torn = headerAt(bytes, at, segmentSalt(segment));
     const most = evidence === 0 ? 0 : Math.ceil(evidence / frameBytes(EVENT_BYTES_MIN)) + 1;
-    const through = Math.max(life.last + most, torn?.kind === FRAME_KIND.event ? torn.seq : 0);
+    const through = Math.max(life.last + most, torn?.kind === FRAME_KIND.event ? torn.seq : 0, note?.seq ?? 0);
     this.#state.ends.set(segment.index, at);
-    if (cut > 0) this.#marksDoubtful = true;
-    const what = cut > 0 ? `${cut} bytes were cut off` : 'torn or damaged end';
-    this.#report(segment, bytes, at, Math.max(lastUsed, at), `${what}; the ledger goes on behind ${through}`);
-    this.#state.declareGap(life, life.last + 1, through, cut > 0 ? 'cut' : 'torn');
+    const what = cut > 0 ? `${cut} bytes were cut off` : note === undefined ? 'torn end' : 'damaged end';
+    const end = Math.max(lastUsed, at, Math.min(note?.end ?? 0, bytes.length));
+    this.#report(segment, bytes, at, end, `${what}; the ledger goes on behind ${through}`);
+    this.#state.declareGap(life, life.last + 1, through, cut > 0 ? 'cut' : note === undefined ? 'torn' : 'damage');
   }
 
   #apply(life: Life, frame: Frame): void {
@@ -179,8 +246,6 @@ class Recovery {
 
   /** Sequences that stand between the newest known event and `next` are lost. */
   #declareMissing(life: Life, next: number): void {
-    if (next - 1 <= life.last) return;
-    this.#marksDoubtful = true;
     this.#state.declareGap(life, life.last + 1, next - 1, 'damage');
   }
 
@@ -196,9 +261,10 @@ class Recovery {
 
   async #read(segment: SegmentFile): Promise<Buffer> {
     try {
-      return await this.#files.read(segment.name, 0, segment.bytes);
+      return await readAround(this.#files, segment.name, 0, segment.bytes);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      if (systemCodeOf(error) !== 'EIO') throw error;
+      const reason = reasonOf(error);
       this.#marksDoubtful = true;
       this.#report(segment, Buffer.alloc(0), 0, segment.bytes, `can not be read: ${reason}`);
       return Buffer.alloc(0);
@@ -211,17 +277,25 @@ class Recovery {
   }
 }
 
-/** The two copies of the snapshot at a segment's head, each where it is sound. */
-export function snapshotFrames(bytes: Buffer, salt: number): readonly [Frame | undefined, Frame | undefined] {
-  const first = frameAt(bytes, SEGMENT_HEADER_BYTES, salt);
-  if (first?.frame.kind === FRAME_KIND.snapshot) return [first.frame, frameAt(bytes, first.end, salt)?.frame];
-  for (let at = SEGMENT_HEADER_BYTES + 8; at + FRAME_HEADER_BYTES <= bytes.length; at += 8) {
-    const found = headerAt(bytes, at, salt);
-    if (found === undefined) continue;
-    const frame = frameAt(bytes, at, salt)?.frame;
-    if (frame !== undefined) return [undefined, frame.kind === FRAME_KIND.snapshot ? frame : undefined];
+/** The snapshot at a segment's head from the first sound copy of the two, and where the head ends as far as it shows. */
+export function segmentHead(bytes: Buffer, salt: number): { snapshot: Frame | undefined; end: number } {
+  const first = headerAt(bytes, SEGMENT_HEADER_BYTES, salt);
+  const whole = frameAt(bytes, SEGMENT_HEADER_BYTES, salt);
+  if (first?.kind === FRAME_KIND.snapshot && whole !== undefined) {
+    return { snapshot: whole.frame, end: whole.end + frameBytes(first.bodyBytes) };
   }
-  return [undefined, undefined];
+  for (let at = SEGMENT_HEADER_BYTES + 8; at + FRAME_HEADER_BYTES <= bytes.length; at += 8) {
+    if (headerAt(bytes, at, salt) === undefined) continue;
+    const found = frameAt(bytes, at, salt);
+    if (found === undefined) continue;
+    if (found.frame.kind !== FRAME_KIND.snapshot) break;
+    return { snapshot: found.frame, end: found.end };
+  }
+  return { snapshot: undefined, end: SEGMENT_HEADER_BYTES };
+}
+
+function sameSegment(a: SegmentId, b: SegmentId): boolean {
+  return a.index === b.index && a.life === b.life && a.epoch === b.epoch && a.baseSeq === b.baseSeq;
 }
 
 /** Bytes missing at the end of a file, as far as its header tells; a header that is gone was cut off with the rest. */

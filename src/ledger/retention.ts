@@ -2,8 +2,11 @@
  * Which segment may go. Only whole segments are dropped, oldest first, and only when every event in them is settled:
  * handed over (with receipts off) or named as lost. Dead letters keep theirs until an operator decides.
  */
+import type { ReadableSegment } from './event-reader.ts';
+import type { SegmentHeader, SegmentId } from './segment.ts';
+import { voidBehind } from './segment.ts';
 import type { KnownSegment } from './segment-writer.ts';
-import { type LedgerState, settledRange } from './state.ts';
+import { type LedgerState, type Life, settledRange } from './state.ts';
 
 /** `after` is the segment that follows; it tells where `oldest` ends. */
 export function droppable(
@@ -17,7 +20,18 @@ export function droppable(
   return settledRange(life, oldest.baseSeq, through);
 }
 
-/** Where a closed segment's sound frames end. */
-export function segmentEnd(segment: KnownSegment, state: LedgerState): number {
-  return state.ends.get(segment.index) ?? segment.used;
+/** The segments of `life` as a reader may see them: each to where its sound frames end and its sequences count. */
+export function readableSegments(
+  life: Life,
+  closed: readonly KnownSegment[],
+  live: { readonly header: SegmentHeader; readonly name: string; readonly offset: number } | undefined,
+  state: LedgerState,
+): ReadableSegment[] {
+  const known: (SegmentId & { readonly name: string; readonly end: number })[] = closed.map((segment) => ({
+    ...segment,
+    end: state.ends.get(segment.index) ?? segment.used,
+  }));
+  if (live !== undefined) known.push({ ...live.header, name: live.name, end: live.offset });
+  const ours = known.filter((segment) => segment.life === life.ordinal);
+  return ours.map((segment, at) => ({ ...segment, through: voidBehind(segment, ours[at + 1]) }));
 }

@@ -7,7 +7,8 @@ import assert from 'node:assert';
 import { reasonOf } from '../fault.ts';
 import type { Clock, Log } from '../ports.ts';
 import type { DurableFile, LedgerFiles } from './files.ts';
-import { encodeFrame, FRAME_HEADER_BYTES, FRAME_KIND, type FrameKind, frameBytes } from './frame.ts';
+import { BODY_BYTES_MAX, encodeFrame, FRAME_HEADER_BYTES, FRAME_KIND, type FrameKind, frameBytes } from './frame.ts';
+import type { TailNote } from './notes.ts';
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName, segmentSalt } from './segment.ts';
 import type { LedgerState, Life } from './state.ts';
 
@@ -72,6 +73,13 @@ export class SegmentWriter {
     return this.#live;
   }
 
+  /** Where the newest finished commit ended. */
+  tailNote(seq: number): TailNote | undefined {
+    const live = this.#live;
+    if (live === undefined) return undefined;
+    return { life: live.header.life, index: live.header.index, end: live.offset, seq };
+  }
+
   get usedBytes(): number {
     return this.closed.reduce((sum, segment) => sum + segment.used, this.#live?.offset ?? 0);
   }
@@ -80,9 +88,10 @@ export class SegmentWriter {
   async adopt(
     closed: readonly KnownSegment[],
     live: { readonly header: SegmentHeader; readonly offset: number; readonly commit: number } | undefined,
+    notedIndex: number,
   ): Promise<void> {
     this.closed.push(...closed);
-    this.#nextIndex = Math.max(0, ...closed.map((segment) => segment.index), live?.header.index ?? 0) + 1;
+    this.#nextIndex = Math.max(notedIndex, closed.at(-1)?.index ?? 0, live?.header.index ?? 0) + 1;
     if (live === undefined) return;
     const name = segmentName(live.header);
     const file = await this.#options.files.openDurable(name);
@@ -93,8 +102,8 @@ export class SegmentWriter {
   fits(bytes: number, withEvents: boolean): boolean {
     const live = this.#live;
     if (live === undefined || (withEvents && live.header.reserve)) return false;
-    const room = live.header.bytes - live.offset - (withEvents ? marksRoom(live.header.bytes) : 0);
-    return bytes <= room;
+    const room = live.header.bytes - live.offset - FRAME_HEADER_BYTES;
+    return bytes <= room - (withEvents ? marksRoom(live.header.bytes) : 0);
   }
 
   /** Writes frames as one commit; they are on stable storage when this resolves. Rejects with the system's error. */
@@ -112,23 +121,26 @@ export class SegmentWriter {
 
   /** After a failed write nothing more is written to that file: what stands behind its offset is void. */
   async abandonLive(state: LedgerState): Promise<void> {
-    const live = this.#live;
-    if (live === undefined) return;
-    state.ends.set(live.header.index, live.offset);
-    this.#retire(live);
-    await live.file.close().catch(() => undefined);
+    if (this.#live !== undefined) state.ends.set(this.#live.header.index, this.#live.offset);
+    await this.#seal();
   }
 
-  /** Opens the next segment with a snapshot of `state` at its head. Rejects when no file for it can be had. */
-  async roll(state: LedgerState, life: Life, use: 'spare' | 'reserve'): Promise<void> {
-    const snapshot = state.toSnapshot();
-    const headBytes = SEGMENT_HEADER_BYTES + 2 * frameBytes(snapshot.length);
-    const source = use === 'spare' ? SPARE : RESERVE;
-    let bytes = use === 'spare' ? this.#options.segmentBytes : RESERVE_BYTES;
+  /**
+   * Opens the next segment, with a snapshot of `state` at its head and room for a commit of `need` bytes. Rejects when no
+   * file for it can be had.
+   */
+  async roll(state: LedgerState, life: Life, use: 'spare' | 'reserve', need: number): Promise<void> {
     const made = await this.#takeSpare();
     if (use === 'spare' && made !== true) throw made;
-    if (headBytes * 2 > bytes) {
-      bytes = headBytes * 2;
+    const snapshot = state.toSnapshot();
+    if (snapshot.length > BODY_BYTES_MAX) throw new Error(`snapshot of ${snapshot.length} bytes is over the bound`);
+    const headBytes = SEGMENT_HEADER_BYTES + 2 * frameBytes(snapshot.length);
+    let source = use === 'spare' ? SPARE : RESERVE;
+    let bytes = use === 'spare' ? this.#options.segmentBytes : RESERVE_BYTES;
+    const least = headBytes + need + marksRoom(bytes) + FRAME_HEADER_BYTES;
+    if (least > bytes) {
+      source = SPARE;
+      bytes = 2 * ((least + 7) & ~7);
       await this.#options.files.makeZeroed(source, bytes);
     }
     const index = this.#nextIndex;
@@ -164,15 +176,22 @@ export class SegmentWriter {
     encodeFrame(head, second, salt, FRAME_KIND.snapshot, 0, 0, [snapshot]);
     const file = await files.openDurable(source);
     const name = segmentName(header);
+    const before = this.#live;
+    let renaming = false;
     try {
       await file.write(head, 0);
+      renaming = true;
       await files.rename(source, name);
     } catch (error) {
-      await file.close();
+      await file.close().catch(() => undefined);
+      // The new name may be on disk all the same. Its snapshot must stay the newest state: nothing is written before it.
+      if (renaming) {
+        this.#nextIndex = header.index + 1;
+        await this.#seal();
+      }
       throw error;
     }
     this.#nextIndex = header.index + 1;
-    const before = this.#live;
     this.#live = { header, name, file, salt, offset: headBytes, commit: 0 };
     if (before !== undefined) this.#finish(before);
   }
@@ -181,17 +200,23 @@ export class SegmentWriter {
   #finish(full: LiveSegment): void {
     const frame = Buffer.alloc(FRAME_HEADER_BYTES);
     encodeFrame(frame, 0, full.salt, FRAME_KIND.rolled, full.commit + 1, 0, []);
-    const fits = full.offset + frame.length <= full.header.bytes;
     this.#retire(full);
     this.#background = this.#background.then(async () => {
       try {
-        if (fits) await full.file.write(frame, full.offset);
+        await full.file.write(frame, full.offset);
       } catch (error) {
         this.#options.log.warn('ledger segment could not be closed', { segment: full.name, reason: reasonOf(error) });
       } finally {
         await full.file.close().catch(() => undefined);
       }
     });
+  }
+
+  async #seal(): Promise<void> {
+    const live = this.#live;
+    if (live === undefined) return;
+    this.#retire(live);
+    await live.file.close().catch(() => undefined);
   }
 
   #retire(live: LiveSegment): void {
@@ -208,17 +233,28 @@ export class SegmentWriter {
   }
 
   async #makeSpare(): Promise<true | Error> {
-    const { files } = this.#options;
     try {
       // The reserve first: on a disk that fills up, repair is worth more than the next events.
-      if (!(await this.#isZeroed(RESERVE, RESERVE_BYTES))) await files.makeZeroed(RESERVE, RESERVE_BYTES);
-      const bytes = this.#options.segmentBytes;
-      if (!(await this.#isZeroed(SPARE, bytes))) await files.makeZeroed(SPARE, bytes);
+      await this.#makeZeroed(RESERVE, RESERVE_BYTES);
+      await this.#makeZeroed(SPARE, this.#options.segmentBytes);
       return true;
     } catch (error) {
-      // A partly written file takes the room that something else may need more.
-      await files.remove([SPARE]).catch(() => undefined);
       return new Error(`no zero-filled segment could be made: ${reasonOf(error)}`, { cause: error });
+    }
+  }
+
+  async #makeZeroed(name: string, bytes: number): Promise<void> {
+    const { files } = this.#options;
+    if (await this.#isZeroed(name, bytes)) return;
+    // Asked first: a full disk is tried again and again, and each try would write what fits (a memory card's life).
+    const free = await files.freeBytes();
+    if (free < bytes) throw new Error(`${bytes} bytes are needed and ${free} are free on the disk`);
+    try {
+      await files.makeZeroed(name, bytes);
+    } catch (error) {
+      // A partly written file takes the room that something else may need more.
+      await files.remove([name]).catch(() => undefined);
+      throw error;
     }
   }
 

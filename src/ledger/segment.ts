@@ -88,3 +88,11 @@ export function decodeSegmentHeader(bytes: Buffer): HeaderRead {
   };
   return { kind: 'sound', header };
 }
+
+/**
+ * The newest sequence that counts in `segment`. The next segment's name says where it took over; a frame of that number
+ * or behind it is of a commit that failed and was refused.
+ */
+export function voidBehind(segment: SegmentId, next: SegmentId | undefined): number {
+  return next !== undefined && next.life === segment.life ? next.baseSeq - 1 : Number.MAX_SAFE_INTEGER;
+}

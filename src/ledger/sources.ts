@@ -1,7 +1,9 @@
 /**
  * What numbers each sensor has used: the exact set per (sensor, source epoch) as intervals, so that a repeat is known
  * without a scan, and a digest of the content for the newest numbers, so that the same number with other content is told
- * from a repeat. Bounded: what falls out of the bound is never guessed at; its numbers are judged `unknown`.
+ * from a repeat. Bounded: a number below what is kept of its epoch is judged `unknown`, never guessed at. A whole source
+ * epoch that fell out of the bound can not be told from a new one: a repeat from before the last eight restarts of a
+ * sensor is taken as new.
  */
 import { createHash } from 'node:crypto';
 import type { EventField } from '../ports.ts';

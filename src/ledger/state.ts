@@ -36,6 +36,7 @@ export interface Life {
 /** Sequences that will never come, not yet named by a `ledger.gap` event. */
 export interface UnnamedGap {
   readonly life: number;
+  readonly epoch: string;
   readonly from: number;
   readonly through: number;
   readonly why: string;
@@ -142,9 +143,7 @@ export class LedgerState {
       const from = Number(data['from']?.value);
       const through = Number(data['through']?.value);
       const epoch = data['epoch']?.value;
-      this.unnamed = this.unnamed.filter(
-        (gap) => gap.from !== from || gap.through !== through || this.life(gap.life)?.epoch !== epoch,
-      );
+      this.unnamed = this.unnamed.filter((gap) => gap.from !== from || gap.through !== through || gap.epoch !== epoch);
     }
   }
 
@@ -168,12 +167,25 @@ export class LedgerState {
     if (life !== undefined && life.first < baseSeq) life.first = baseSeq;
   }
 
+  /** The gaps that were declared after the first `known` turned out to have another reason. */
+  renameGaps(known: number, why: string): void {
+    this.unnamed = this.unnamed.map((gap, at) => (at < known ? gap : { ...gap, why }));
+  }
+
+  /** Segments before this place are not there: they were dropped, if all in them is settled; else they are missing. */
+  startsAt(ordinal: number, baseSeq: number): void {
+    const life = this.life(ordinal);
+    const older = this.lives.slice(0, life === undefined ? 0 : this.lives.indexOf(life));
+    if (life === undefined || older.some((one) => !settledRange(one, one.first, one.last))) return;
+    if (settledRange(life, life.first, baseSeq - 1)) this.dropBefore(ordinal, baseSeq);
+  }
+
   /** Declares sequences as never to come: handed over for the sender, to be named by a `ledger.gap` event. */
   declareGap(life: Life, from: number, through: number, why: string): void {
     if (through < from) return;
     life.handed.add(from, through);
     if (life.last < through) life.last = through;
-    this.unnamed.push({ life: life.ordinal, from, through, why });
+    this.unnamed.push({ life: life.ordinal, epoch: life.epoch, from, through, why });
   }
 }
 

@@ -47,7 +47,10 @@ test('a reopened ledger goes on in its epoch, with its chain and its marks', asy
   await appendSales(second, 301, 310);
   const after = await readAll(second);
   assert.deepEqual(after.slice(0, before.length), before);
-  assert.equal(textOf((after[301] as { payload: Buffer }).payload).prev, eventHash((after[300] as { payload: Buffer }).payload));
+  assert.equal(
+    textOf((after[301] as { payload: Buffer }).payload).prev,
+    eventHash((after[300] as { payload: Buffer }).payload),
+  );
   await second.close();
 });
 

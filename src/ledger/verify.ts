@@ -1,0 +1,245 @@
+/**
+ * Verification: reads every byte that counts and says whether the ledger is what it claims. Checked are both checksums
+ * of every frame, both copies of every snapshot, the headers, the chain of hashes, and that no sequence is missing that
+ * a `ledger.gap` event does not name. An end that was torn by a power cut is no damage: nobody was answered for it.
+ */
+import { decodeEventBody, eventHash, type StoredEvent } from './event.ts';
+import type { LedgerReader } from './files.ts';
+import { FRAME_KIND, scanFrames } from './frame.ts';
+import { IntervalSet } from './intervals.ts';
+import { readAround } from './read-around.ts';
+import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentSalt } from './segment.ts';
+import { type LedgerView, unlessGone, type ViewedSegment } from './view.ts';
+
+export interface Problem {
+  readonly segment: string;
+  readonly at: number;
+  /** The first sequence that it may concern. */
+  readonly epoch: string;
+  readonly seq: number;
+  readonly what: string;
+}
+
+export interface NamedGap {
+  readonly epoch: string;
+  readonly from: number;
+  readonly through: number;
+  readonly why: string;
+}
+
+export interface EpochVerdict {
+  readonly epoch: string;
+  readonly first: number;
+  readonly last: number;
+  readonly events: number;
+}
+
+export interface Verdict {
+  readonly ok: boolean;
+  readonly events: number;
+  readonly segments: number;
+  readonly bytes: number;
+  readonly epochs: readonly EpochVerdict[];
+  readonly gaps: readonly NamedGap[];
+  readonly problems: readonly Problem[];
+  /** Problems beyond those kept in `problems`. */
+  readonly more: number;
+}
+
+/** A ledger that is damaged all over is still reported in bounded memory. */
+const PROBLEMS_MAX = 1000;
+
+export async function verifyLedger(
+  files: LedgerReader,
+  view: LedgerView,
+  onSegment: (done: number, of: number) => void,
+): Promise<Verdict> {
+  const check = new Verification();
+  let bytes = 0;
+  for (const [at, segment] of view.viewed.entries()) {
+    const content = await readAround(files, segment.name, 0, segment.bytes).catch(unlessGone);
+    if (content !== undefined) check.segment(segment, content, at === view.viewed.length - 1);
+    bytes += content?.length ?? 0;
+    onSegment(at + 1, view.viewed.length);
+  }
+  return { ...check.verdict(view), segments: view.viewed.length, bytes };
+}
+
+/** A stretch without sound frames, with the sequence that should have come first in it. */
+interface Hole extends Problem {
+  /** The sequence behind it, when an event followed. */
+  before: number;
+}
+
+class Verification {
+  readonly #problems: Problem[] = [];
+  readonly #holes: Hole[] = [];
+  readonly #gaps: NamedGap[] = [];
+  readonly #epochs: { epoch: string; first: number; last: number; events: number }[] = [];
+  readonly #missing: { segment: string; at: number; epoch: string; from: number; through: number }[] = [];
+  #hash = '';
+  #events = 0;
+  #more = 0;
+
+  segment(segment: ViewedSegment, content: Buffer, newest: boolean): void {
+    const { name, epoch } = segment;
+    const here = this.#epochOf(segment);
+    if (segment.baseSeq > here.last + 1) this.#miss(segment, 0, here.last + 1, segment.baseSeq - 1);
+    here.last = Math.max(here.last, segment.baseSeq - 1);
+    const header = decodeSegmentHeader(content);
+    if (header.kind !== 'sound')
+      this.#problem({ segment: name, at: 0, epoch, seq: here.last + 1, what: 'header is damaged' });
+    else if (header.header.bytes > content.length) {
+      const what = `${header.header.bytes - content.length} bytes are cut off`;
+      this.#problem({ segment: name, at: content.length, epoch, seq: here.last + 1, what });
+    }
+    const open: Hole[] = [];
+    let snapshots = 0;
+    const frames = scanFrames(content.subarray(0, segment.stop), SEGMENT_HEADER_BYTES, segmentSalt(segment));
+    for (const scanned of frames) {
+      if (scanned.kind === 'frame') {
+        const { kind, seq, body } = scanned.frame;
+        if (kind === FRAME_KIND.snapshot) snapshots += 1;
+        if (kind !== FRAME_KIND.event || seq > segment.through) continue;
+        for (const hole of open.splice(0)) hole.before = seq;
+        this.#event(segment, scanned.at, decodeEventBody(segment.life, epoch, seq, body));
+      } else if (scanned.kind === 'damage' || (!scanned.clean && !newest && segment.stop === undefined)) {
+        const what = 'bytes fail their checksum';
+        const hole = { segment: name, at: scanned.at, epoch, seq: here.last + 1, what, before: 0 };
+        open.push(hole);
+        this.#holes.push(hole);
+      }
+    }
+    if (snapshots < 2) {
+      const what = `${2 - snapshots} of the 2 copies of its snapshot damaged`;
+      this.#problem({ segment: name, at: SEGMENT_HEADER_BYTES, epoch, seq: segment.baseSeq, what });
+    }
+  }
+
+  verdict(view: LedgerView): Omit<Verdict, 'segments' | 'bytes'> {
+    const named = new Map<string, IntervalSet>();
+    for (const gap of [...this.#gaps, ...view.state.unnamed.filter((one) => one.why === 'torn')]) {
+      const set = named.get(gap.epoch) ?? new IntervalSet();
+      set.add(gap.from, gap.through);
+      named.set(gap.epoch, set);
+    }
+    for (const hole of this.#holes) if (!this.#torn(hole, view)) this.#problem(hole);
+    for (const { segment, at, epoch, from, through } of this.#missing) {
+      const absent = named.get(epoch)?.nextAbsent(from) ?? from;
+      const what = `missing through ${through}, and no ledger.gap event names it`;
+      if (absent <= through) this.#problem({ segment, at, epoch, seq: absent, what });
+    }
+    this.#start(view);
+    this.#tail(view);
+    const problems = this.#problems.sort((a, b) => a.segment.localeCompare(b.segment) || a.at - b.at);
+    return {
+      ok: problems.length === 0,
+      events: this.#events,
+      epochs: this.#epochs.filter((one) => one.events > 0),
+      gaps: this.#gaps,
+      problems,
+      more: this.#more,
+    };
+  }
+
+  /** Segments are dropped from the front, but only when all in them is settled. */
+  #start(view: LedgerView): void {
+    const oldest = view.viewed[0];
+    const life = oldest === undefined ? undefined : view.state.life(oldest.life);
+    if (oldest === undefined || life === undefined) return;
+    const seq = life.handed.nextAbsent(life.first);
+    if (seq >= oldest.baseSeq) return;
+    const what = 'missing before the oldest segment, and was not settled';
+    this.#problem({ segment: oldest.name, at: 0, epoch: oldest.epoch, seq, what });
+  }
+
+  /** What the notes and the rolled frame say of the end: witnesses that recovery has already heard. */
+  #tail(view: LedgerView): void {
+    const life = view.state.live;
+    const segment = view.viewed.at(-1)?.name ?? '';
+    const epoch = life?.epoch ?? '';
+    const seq = (this.#epochs.at(-1)?.last ?? 0) + 1;
+    for (const gap of view.state.unnamed) {
+      if (gap.why === 'torn' || gap.from < seq) continue;
+      this.#problem({ segment, at: 0, epoch, seq: gap.from, what: `end of the ledger lost, through ${gap.through}` });
+    }
+    if (view.liveMissing) this.#problem({ segment, at: 0, epoch, seq, what: 'the segment behind this one is missing' });
+    const end = view.damage.find((one) => one.segment === segment && one.what.startsWith('damaged end'));
+    if (end !== undefined) this.#problem({ segment, at: end.at, epoch, seq, what: end.what });
+  }
+
+  /** Whether the hole is what a power cut left of a commit that nobody was answered for. */
+  #torn(hole: Hole, view: LedgerView): boolean {
+    if (hole.before === 0) return false;
+    const gaps = [...this.#gaps, ...view.state.unnamed].filter((gap) => gap.epoch === hole.epoch && gap.why === 'torn');
+    return gaps.some((gap) => gap.from <= hole.seq && gap.through >= hole.before - 1 && hole.before > hole.seq);
+  }
+
+  #event(segment: ViewedSegment, at: number, event: StoredEvent): void {
+    const here = this.#epochOf(segment);
+    const { seq, epoch } = event;
+    const wrong = (what: string): void => this.#problem({ segment: segment.name, at, epoch, seq, what });
+    if (seq <= here.last) return wrong(`sequence ${seq} stands behind ${here.last}`);
+    if (seq > here.last + 1) this.#miss(segment, at, here.last + 1, seq - 1);
+    const text = textOf(event.payload);
+    if (text === undefined) wrong('is no JSON text');
+    else if (text.seq !== seq || text.epoch !== epoch) wrong(`says it is ${String(text.epoch)} ${String(text.seq)}`);
+    else {
+      // Behind a hole the hash of what was lost can not be known; that it is named is checked elsewhere.
+      if (here.events > 0 && seq === here.last + 1 && text.prev !== this.#hash)
+        wrong('does not chain to the event before');
+      if (seq === 1 && text.prev !== '') wrong('is the first and names an event before');
+      if (text.type === 'ledger.gap') this.#gaps.push(gapOf(text.data));
+    }
+    this.#hash = eventHash(event.payload);
+    if (here.events === 0) here.first = seq;
+    here.last = seq;
+    here.events += 1;
+    this.#events += 1;
+  }
+
+  #epochOf(segment: ViewedSegment): { epoch: string; first: number; last: number; events: number } {
+    const known = this.#epochs.at(-1);
+    if (known?.epoch === segment.epoch) return known;
+    const made = { epoch: segment.epoch, first: segment.baseSeq, last: segment.baseSeq - 1, events: 0 };
+    this.#epochs.push(made);
+    return made;
+  }
+
+  #miss(segment: ViewedSegment, at: number, from: number, through: number): void {
+    this.#missing.push({ segment: segment.name, at, epoch: segment.epoch, from, through });
+  }
+
+  #problem(problem: Problem): void {
+    if (this.#problems.length >= PROBLEMS_MAX) this.#more += 1;
+    else {
+      const { segment, at, epoch, seq, what } = problem;
+      this.#problems.push({ segment, at, epoch, seq, what });
+    }
+  }
+}
+
+interface EventText {
+  readonly seq: unknown;
+  readonly epoch: unknown;
+  readonly prev: unknown;
+  readonly type: unknown;
+  readonly data: Readonly<Record<string, { readonly value: unknown }>>;
+}
+
+function textOf(payload: Buffer): EventText | undefined {
+  try {
+    return JSON.parse(payload.toString('utf8')) as EventText;
+  } catch {
+    return undefined;
+  }
+}
+
+function gapOf(data: EventText['data']): NamedGap {
+  const text = (name: string): string => textValue(data[name]?.value);
+  return { epoch: text('epoch'), from: Number(text('from')), through: Number(text('through')), why: text('why') };
+}
+
+function textValue(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
