@@ -7,7 +7,7 @@ import { ensureDebian, ensureModules, root } from './bootstrap.mjs';
 import { start } from './start.mjs';
 
 /** What the tests start. */
-const TEST_PROGRAMS = ['mosquitto', 'mosquitto_sub', 'openssl', 'ssh-keygen', 'strace'];
+const TEST_PROGRAMS = ['mosquitto', 'mosquitto_sub', 'openssl', 'perl', 'ssh-keygen', 'strace'];
 
 /** No file of tests takes longer, milliseconds. */
 const FILE_MS_MAX = 300_000;
