@@ -3,3 +3,4 @@
  * it. The one file that only re-exports, because it is an entry and not a folder's front door.
  */
 export { makeDevelopmentCertificates } from './certificates.ts';
+export { runDemo } from '../demo/run.ts';

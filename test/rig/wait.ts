@@ -1,0 +1,2 @@
+/** Waiting in tests: for something seen, with a deadline. The same as on the workbench. */
+export { until, within } from '../../src/workbench/wait.ts';
