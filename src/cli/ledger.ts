@@ -1,0 +1,188 @@
+/**
+ * `fieldpost ledger list|stat|verify`: looks into a ledger. It only reads, takes no lock, and works beside a running
+ * agent or on a directory that was copied from a device.
+ */
+import { once } from 'node:events';
+import { statSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { Fault, reasonOf } from '../fault.ts';
+import type { StoredEvent } from '../ledger/event.ts';
+import type { LedgerReader } from '../ledger/files.ts';
+import { pendingCount } from '../ledger/state.ts';
+import { type Verdict, verifyLedger } from '../ledger/verify.ts';
+import { fateOf, type LedgerView, viewedEvents, viewLedger } from '../ledger/view.ts';
+import { ledgerReader } from '../platform/ledger-files.ts';
+import { loadConfig } from './config-file.ts';
+import { EXIT } from './exit.ts';
+
+const OPTIONS = {
+  dir: { type: 'string' },
+  config: { type: 'string' },
+  json: { type: 'boolean', default: false },
+  from: { type: 'string' },
+  through: { type: 'string' },
+  epoch: { type: 'string' },
+} as const;
+
+/** Problems that a person is shown; all are in the JSON document. */
+const PROBLEMS_SHOWN = 20;
+
+interface Look {
+  readonly files: LedgerReader;
+  readonly view: LedgerView;
+  readonly directory: string;
+  readonly json: boolean;
+}
+
+export async function ledgerCommand(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+  const [what, ...rest] = positionals;
+  if (what !== 'list' && what !== 'stat' && what !== 'verify') {
+    throw new Fault('usage', `must be followed by list, stat or verify, got ${JSON.stringify(what ?? '')}`);
+  }
+  if (rest.length > 0) throw new Fault('usage', `takes one sub-command, got also ${JSON.stringify(rest[0])}`);
+  const from = sequenceOf('--from', values.from, 1);
+  const through = sequenceOf('--through', values.through, Number.MAX_SAFE_INTEGER);
+  const directory = directoryOf(values.dir, values.config);
+  const files = ledgerReader(directory);
+  const view = await look(files, directory);
+  const seen = { files, view, directory, json: values.json };
+  if (what === 'stat') return stat(seen);
+  if (what === 'verify') return verify(seen);
+  return list(seen, ({ seq, epoch }) => seq >= from && seq <= through && epoch === (values.epoch ?? epoch));
+}
+
+function directoryOf(dir: string | undefined, config: string | undefined): string {
+  if (dir !== undefined) return dir;
+  if (config === undefined) throw new Fault('usage', 'needs --dir DIR, or --config device.json to take it from there');
+  const loaded = loadConfig(config);
+  if (loaded.kind === 'invalid') throw new Fault('config.invalid', loaded.text.trimEnd());
+  return loaded.config.ledger.dir;
+}
+
+function sequenceOf(option: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  const seq = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (Number.isSafeInteger(seq)) return seq;
+  throw new Fault('usage', `${option} must be a sequence number, got ${JSON.stringify(text)}`);
+}
+
+async function look(files: LedgerReader, directory: string): Promise<LedgerView> {
+  let view: LedgerView;
+  try {
+    if (!statSync(directory).isDirectory()) throw new Error('is not a directory');
+    view = await viewLedger(files, (ms) => pause(ms));
+  } catch (error) {
+    throw new Fault('ledger.disk', `ledger ${directory} can not be read: ${reasonOf(error)}`, { cause: error });
+  }
+  if (view.viewed.length > 0) return view;
+  throw new Fault('ledger.disk', `ledger ${directory} can not be read: there is no segment (*.seg) in it`);
+}
+
+async function list({ files, view, json }: Look, wanted: (event: StoredEvent) => boolean): Promise<number> {
+  if (!json) await put(tableRow(['EPOCH', 'SEQ', 'TIME', 'STREAM', 'TYPE', 'SENSOR', 'STATE']));
+  for await (const event of viewedEvents(files, view)) {
+    if (!wanted(event)) continue;
+    if (json) await put(Buffer.concat([event.payload, Buffer.from('\n')]));
+    else await put(rowOf(event, fateOf(view.state.life(event.life), event.seq)));
+  }
+  return EXIT.done;
+}
+
+function rowOf(event: StoredEvent, fate: string): string {
+  const text = JSON.parse(event.payload.toString('utf8')) as { time: string; type: string; sensor: string };
+  return tableRow([event.epoch, String(event.seq), text.time, event.stream, text.type, text.sensor, fate]);
+}
+
+function tableRow(cells: readonly string[]): string {
+  const widths = [8, 10, 24, 12, 16, 12, 0];
+  const padded = cells.map((cell, at) => (at === 1 ? cell.padStart(widths[at] ?? 0) : cell.padEnd(widths[at] ?? 0)));
+  return `${padded.join('  ').trimEnd()}\n`;
+}
+
+async function stat({ view, directory, json }: Look): Promise<number> {
+  const { state, viewed } = view;
+  const sources = state.sources.snapshot();
+  const unsent = state.lives.reduce((sum, life) => sum + pendingCount(life), 0);
+  const dead = state.lives.reduce((sum, life) => sum + life.dead.size, 0);
+  const facts = {
+    dir: directory,
+    epoch: state.live?.epoch ?? '',
+    first: state.live?.first ?? 0,
+    last: state.live?.last ?? 0,
+    unsent,
+    dead,
+    bytes: viewed.reduce((sum, segment) => sum + segment.bytes, 0),
+    epochs: state.lives.map((life) => ({
+      epoch: life.epoch,
+      first: life.first,
+      last: life.last,
+      unsent: pendingCount(life),
+      released: life.released.size,
+      dead: life.dead.size,
+    })),
+    segments: viewed.map(({ name, bytes, epoch, baseSeq }) => ({ name, bytes, epoch, base: baseSeq })),
+    sources: sources.map(([sensor, epochs]) => ({ sensor, epochs: epochs.map(([epoch]) => epoch) })),
+    session: state.session ?? null,
+    damage: view.damage.map(({ segment, at, end, what }) => ({ segment, at, end, what })),
+    unnamed: state.unnamed,
+  };
+  if (json) {
+    await put(`${JSON.stringify(facts)}\n`);
+    return EXIT.done;
+  }
+  const lines = [
+    `ledger ${directory}: epoch ${facts.epoch}, sequences ${facts.first} to ${facts.last}, ${unsent} unsent, ${dead} dead`,
+    `segments ${facts.segments.length}, ${facts.bytes} bytes on disk`,
+    ...facts.epochs.map(
+      (one) => `epoch ${one.epoch}: ${one.first} to ${one.last}, ${one.unsent} unsent, ${one.dead} dead`,
+    ),
+    ...facts.sources.map((one) => `sensor ${one.sensor}: own epochs ${one.epochs.join(' ')}`),
+    facts.session === null
+      ? 'no broker session yet'
+      : `broker session ${facts.session.generation} (${facts.session.phase}) as ${facts.session.client} at ${facts.session.broker}`,
+    ...facts.damage.map((one) => `${one.segment}: bytes ${one.at} to ${one.end}: ${one.what}`),
+  ];
+  await put(lines.map((line) => `${line}\n`).join(''));
+  return EXIT.done;
+}
+
+async function verify({ files, view, directory, json }: Look): Promise<number> {
+  const progress = process.stderr.isTTY && !json;
+  const verdict = await verifyLedger(files, view, (done, of) => {
+    if (progress) process.stderr.write(`\rsegment ${done} of ${of}${done === of ? '\n' : ''}`);
+  });
+  const [first] = verdict.problems;
+  if (json) {
+    const firstBad = first === undefined ? null : { epoch: first.epoch, seq: first.seq };
+    await put(`${JSON.stringify({ ...verdict, dir: directory, first_bad: firstBad })}\n`);
+  } else await put(verdictText(directory, verdict));
+  return verdict.ok ? EXIT.done : EXIT.failed;
+}
+
+function verdictText(directory: string, verdict: Verdict): string {
+  const { events, segments, bytes, epochs, gaps, problems, more } = verdict;
+  const lines = [
+    ...epochs.map((one) => `epoch ${one.epoch}: ${one.events} events, ${one.first} to ${one.last}`),
+    ...gaps.map((gap) => `named gap: ${gap.epoch} ${gap.from} to ${gap.through} (${gap.why})`),
+    ...problems
+      .slice(0, PROBLEMS_SHOWN)
+      .map((one) => `DAMAGED: ${one.epoch} seq ${one.seq}: ${one.what} (${one.segment} at byte ${one.at})`),
+  ];
+  const hidden = more + Math.max(0, problems.length - PROBLEMS_SHOWN);
+  if (hidden > 0) lines.push(`and ${hidden} more`);
+  const size = `${events} events in ${segments} segments, ${bytes} bytes`;
+  const [first] = problems;
+  lines.push(
+    first === undefined
+      ? `ledger ${directory}: sound: ${size}`
+      : `ledger ${directory}: damaged, first at ${first.epoch} seq ${first.seq}: ${size}`,
+  );
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** Waits for a slow reader of our output, so that a long list does not gather in memory. */
+async function put(text: string | Buffer): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+}
