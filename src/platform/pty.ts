@@ -79,10 +79,10 @@ export async function openPty(): Promise<Pty> {
   child.stdin.on('error', () => undefined);
   const orders = child.stdio[3] as unknown as Writable;
   orders.on('error', () => undefined);
-  const [, path] = await answers.next(/^path (.+)$/);
+  const path = (await answers.next(/^path \S+$/)).slice('path '.length);
 
   return {
-    path: path ?? '',
+    path,
     write: (bytes) =>
       new Promise((resolve, reject) => {
         child.stdin.write(bytes, (error) => (error ? reject(new Fault('line.closed', error.message)) : resolve()));
@@ -122,7 +122,8 @@ class Answers {
     this.#ended = exited.then(() => this.#notStarted ?? `perl ended, status ${child.exitCode}`);
   }
 
-  async next(wanted: RegExp): Promise<RegExpExecArray> {
+  /** The next line, which must be `wanted`; else there is no use in the child any more. */
+  async next(wanted: RegExp): Promise<string> {
     let late: NodeJS.Timeout | undefined;
     const line = new Promise<string>((resolve) => {
       this.#take = resolve;
@@ -130,9 +131,8 @@ class Answers {
     });
     const said = await Promise.race([line, this.#ended]);
     clearTimeout(late);
-    const found = wanted.exec(said);
-    if (found !== null) return found;
-    if (/^path/.test(wanted.source)) this.#child.kill('SIGKILL');
+    if (wanted.test(said)) return said;
+    this.#child.kill('SIGKILL');
     throw new Fault('line.open', `pseudo-terminal (perl, /dev/ptmx): ${said}`);
   }
 }
