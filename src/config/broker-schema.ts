@@ -100,7 +100,7 @@ export const brokerSchema = v.pipe(
   v.forward(
     v.partialCheck(
       [['urls'], ['allowPlain']],
-      ({ urls, allowPlain }) => allowPlain || urls.every((each) => isSecure(each) || isLoopback(each)),
+      ({ urls, allowPlain }) => allowPlain || !urls.some((each) => each.startsWith('mqtt://') && !isLoopback(each)),
       'mqtts://, or on this machine: a plain connection to another host needs broker.allowPlain',
     ),
     ['urls'],

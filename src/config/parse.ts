@@ -7,7 +7,7 @@ import { parseJsonText } from './json-text.ts';
 import { foundText, type Problem, pointerOf } from './problem.ts';
 import { type DeviceConfig, deviceSchema } from './schema.ts';
 import { sensorProblems } from './sensor-rules.ts';
-import { shapeProblems } from './shape.ts';
+import { OBJECT_EXPECTED, shapeProblems } from './shape.ts';
 
 export type ParseResult =
   | { readonly ok: true; readonly config: DeviceConfig }
@@ -49,11 +49,14 @@ export function parseDeviceConfig(text: string): ParseResult {
 /** A value that was parsed already: the same judgement. */
 export function parseDeviceValue(value: unknown): ParseResult {
   const result = v.safeParse(deviceSchema, value);
-  const found = [
-    ...shapeProblems(deviceSchema, value),
-    ...(result.issues ?? []).filter((issue) => !isUnknownKey(issue)).map((issue) => problemOf(issue, value)),
-    ...sensorProblems(value),
-  ];
+  const shape = shapeProblems(deviceSchema, value);
+  // A list in place of an object is told once, not again for each key that it does not have.
+  const lists = shape.filter((problem) => problem.expected === OBJECT_EXPECTED).map(({ pointer }) => `${pointer}/`);
+  const issues = (result.issues ?? [])
+    .filter((issue) => !isUnknownKey(issue))
+    .map((issue) => problemOf(issue, value))
+    .filter(({ pointer }) => !lists.some((start) => pointer.startsWith(start)));
+  const found = [...shape, ...issues, ...sensorProblems(value)];
   if (result.success && found.length === 0) return { ok: true, config: result.output };
   return { ok: false, problems: eachOnce(found) };
 }

@@ -8,6 +8,9 @@ import { isLaterKey, LATER_EXPECTED } from './later.ts';
 import { nearest } from './nearest.ts';
 import { foundText, type Problem, pointerOf } from './problem.ts';
 
+/** Said of a list where an object belongs. */
+export const OBJECT_EXPECTED = 'an object';
+
 type Path = readonly (string | number)[];
 
 /** The parts of valibot's schema objects that are walked here. */
@@ -53,7 +56,7 @@ function walkArray(node: Node, value: readonly unknown[], path: Path, problems: 
   if (node.item !== undefined) {
     for (const [index, each] of value.entries()) walk(node.item, each, [...path, index], problems);
   } else if (node.entries !== undefined || node.type === 'record' || node.type === 'variant') {
-    problems.push({ pointer: pointerOf(path), found: foundText(value), expected: 'an object' });
+    problems.push({ pointer: pointerOf(path), found: foundText(value), expected: OBJECT_EXPECTED });
   }
 }
 
