@@ -1,0 +1,107 @@
+/**
+ * `fieldpost run`: the service. Reads device.json, starts the agent, and stops it on SIGTERM or SIGINT within a deadline;
+ * a second signal leaves at once, which the ledger survives like any crash.
+ */
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { Agent } from '../agent.ts';
+import type { DeviceConfig } from '../config/schema.ts';
+import { Fault, reasonOf } from '../fault.ts';
+import { systemBoot } from '../platform/boot.ts';
+import { systemChance } from '../platform/chance.ts';
+import { systemClock } from '../platform/clock.ts';
+import { type Identity, loadIdentity } from '../platform/identity.ts';
+import { parseJson } from '../platform/json.ts';
+import { ledgerFiles } from '../platform/ledger-files.ts';
+import { lineOpener } from '../platform/lines.ts';
+import { createLog } from '../platform/log.ts';
+import { type LinkCredentials, mqttLinkOpener } from '../platform/mqtt-link.ts';
+import type { Log } from '../ports.ts';
+import { VERSION } from '../version.ts';
+import { loadConfig } from './config-file.ts';
+import { EXIT } from './exit.ts';
+
+/** A stop that takes longer is cut short, milliseconds. systemd's default TimeoutStopSec is 90 s. */
+const STOP_MS = 10_000;
+
+export async function runCommand(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({ args: [...args], options: { config: { type: 'string', default: 'device.json' } } });
+  const loaded = loadConfig(values.config);
+  if (loaded.kind === 'invalid') {
+    process.stderr.write(loaded.text);
+    return EXIT.config;
+  }
+  const { config } = loaded;
+  const journal = process.env['JOURNAL_STREAM'] !== undefined;
+  const log = createLog({ level: config.log.level, journal, write: (line) => void process.stderr.write(line) });
+  try {
+    const identity = config.broker.tls === undefined ? undefined : loadIdentity(config.broker.tls);
+    return await serve(config, identity, log);
+  } catch (error) {
+    log.error(reasonOf(error));
+    return exitOf(error);
+  }
+}
+
+async function serve(config: DeviceConfig, identity: Identity | undefined, log: Log): Promise<number> {
+  const agent = new Agent({
+    config,
+    version: VERSION,
+    certificateNotAfter: identity?.certificate?.notAfter,
+    ports: {
+      clock: systemClock,
+      chance: systemChance,
+      boot: systemBoot(),
+      log,
+      files: ledgerFiles(config.ledger.dir),
+      lines: lineOpener(systemClock),
+      broker: mqttLinkOpener(() => credentialsOf(config)),
+      parseJson,
+    },
+  });
+  const stopped = stopSignal(log);
+  await agent.start();
+  await stopped;
+  const late = setTimeout(() => {
+    log.warn('stop takes too long; leaving now', { after_ms: STOP_MS });
+    process.exitCode = EXIT.failed;
+    process.kill(process.pid, 'SIGKILL');
+  }, STOP_MS);
+  await agent.stop('shutdown');
+  clearTimeout(late);
+  return EXIT.done;
+}
+
+/** Files are read at each connection, so renewed ones count without a restart. */
+function credentialsOf(config: DeviceConfig): LinkCredentials {
+  const { tls, username, passwordFile } = config.broker;
+  const identity = tls === undefined ? undefined : loadIdentity(tls);
+  return {
+    ca: identity?.ca,
+    cert: identity?.cert,
+    key: identity?.key,
+    username,
+    password: passwordFile === undefined ? undefined : readFileSync(passwordFile, 'utf8').trimEnd(),
+  };
+}
+
+function stopSignal(log: Log): Promise<void> {
+  return new Promise((resolve) => {
+    let seen = false;
+    const onSignal = (signal: NodeJS.Signals): void => {
+      if (seen) process.kill(process.pid, 'SIGKILL');
+      seen = true;
+      log.info('stopping', { signal });
+      resolve();
+    };
+    process.on('SIGTERM', onSignal);
+    process.on('SIGINT', onSignal);
+  });
+}
+
+function exitOf(error: unknown): number {
+  if (!(error instanceof Fault)) return EXIT.failed;
+  if (error.code === 'key.exposed') return EXIT.keyExposed;
+  if (error.code === 'config.invalid') return EXIT.config;
+  return error.code.startsWith('ledger.') ? EXIT.disk : EXIT.failed;
+}

@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { execFile, spawnSync } from 'node:child_process';
+import { closeSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
+import { Child } from '../../src/workbench/child.ts';
+import { temporaryDirectory } from '../rig/temp.ts';
+import { until } from '../rig/wait.ts';
+import { setStage, type Stage } from './stage.ts';
+
+const DEADLINE_MS = 30_000;
+const run = promisify(execFile);
+
+/** A file system of 6 MiB that the test may fill: a tmpfs of its own. */
+async function smallDisk(t: TestContext): Promise<string | undefined> {
+  const directory = await temporaryDirectory(t);
+  const mount = join(directory, 'disk');
+  await mkdir(mount);
+  const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', mount]).catch(() => undefined);
+  if (mounted === undefined) return undefined;
+  t.after(async () => {
+    await run('umount', ['-l', mount]);
+  });
+  return mount;
+}
+
+/** Takes every free byte; what the agent frees is taken at the next call. */
+function fill(ballast: string): void {
+  const file = openSync(ballast, 'a');
+  const zeros = Buffer.alloc(64 * 1024);
+  try {
+    for (let size = zeros.length; size >= 4096; size /= 2) {
+      try {
+        for (let n = 0; n < 1000; n += 1) writeSync(file, zeros, 0, size);
+      } catch {
+        // Full for this size; a smaller piece may still fit.
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+async function smallSegments(config: string): Promise<void> {
+  const document = JSON.parse(await readFile(config, 'utf8')) as { ledger: Record<string, unknown> };
+  document.ledger = { ...document.ledger, segmentBytes: '64KiB' };
+  await writeFile(config, JSON.stringify(document));
+}
+
+function degraded(stage: Stage): readonly unknown[] {
+  const status = stage.seen().findLast((one) => one.topic === 'fp/v1/pump-42/up/status');
+  return (status?.payload['degraded'] ?? []) as readonly unknown[];
+}
+
+async function sell(stage: Stage, seq: number): Promise<void> {
+  await stage.meter(JSON.stringify({ k: 'sale', boot: 'a1', seq, ml: seq, cents: seq }));
+}
+
+function answered(stage: Stage, seq: number): boolean {
+  return stage.answers().includes(`ACK a1 ${seq}\n`);
+}
+
+function received(stage: Stage): number[] {
+  return stage
+    .seen()
+    .filter((one) => one.topic === 'fp/v1/pump-42/up/event/sale')
+    .map((one) => Number((one.payload['source'] as { readonly seq: string }).seq));
+}
+
+test('a full disk refuses sales without an answer, says so, and takes them again when there is room', async (t) => {
+  const disk = await smallDisk(t);
+  if (disk === undefined) {
+    t.skip('needs the right to mount a tmpfs');
+    return;
+  }
+  const stage = await setStage(t, { ledgerDirectory: join(disk, 'ledger') });
+  await smallSegments(stage.config);
+  stage.agent.start();
+  await stage.agent.child.line(/broker connected/, DEADLINE_MS);
+  await until(() => readdirSync(join(disk, 'ledger')).includes('reserve'), 'the reserve', DEADLINE_MS);
+  const ballast = join(disk, 'ballast');
+  let seq = 0;
+  const refusedAt = await until(
+    async () => {
+      fill(ballast);
+      seq += 1;
+      await sell(stage, seq);
+      const asked = seq;
+      const word = await until(
+        () => answered(stage, asked) || stage.agent.child.lines.some((line) => line.includes('refuses events')),
+        `an answer or a refusal of sale ${asked}`,
+        DEADLINE_MS,
+      );
+      return word && !answered(stage, asked) ? asked : undefined;
+    },
+    'a refusal',
+    120_000,
+  );
+  await until(() => degraded(stage).includes('ledger.disk'), 'ledger.disk in the status', DEADLINE_MS);
+  assert.equal(answered(stage, refusedAt), false);
+  assert.equal(stage.agent.running, true);
+  rmSync(ballast);
+  await until(
+    async () => {
+      await sell(stage, refusedAt);
+      return answered(stage, refusedAt);
+    },
+    'the answer once there is room',
+    DEADLINE_MS,
+  );
+  await until(() => !degraded(stage).includes('ledger.disk'), 'a status without ledger.disk', DEADLINE_MS);
+  const wanted = Array.from({ length: refusedAt }, (_, at) => at + 1);
+  await until(() => received(stage).length >= refusedAt, 'every sale', DEADLINE_MS);
+  assert.deepEqual(received(stage), wanted);
+});
+
+test('a disk that fails each write (EIO) refuses sales without an answer, and nothing is lost or doubled after it', async (t) => {
+  if (spawnSync('strace', ['-V']).status !== 0) {
+    t.skip('needs strace');
+    return;
+  }
+  const stage = await setStage(t);
+  stage.agent.start();
+  await stage.agent.child.line(/broker connected/, DEADLINE_MS);
+  await sell(stage, 1);
+  await until(() => answered(stage, 1), 'the first answer', DEADLINE_MS);
+  const pid = String(stage.agent.child.pid);
+  const calls = 'pwrite64,fsync,fdatasync';
+  const strace = new Child({
+    command: 'strace',
+    args: ['-f', '-p', pid, '-e', `trace=${calls}`, '-e', `inject=${calls}:error=EIO`],
+  });
+  t.after(() => strace.kill9());
+  await strace.line(/attached/, DEADLINE_MS);
+  await sell(stage, 2);
+  await stage.agent.child.line(/refuses events/, DEADLINE_MS);
+  await until(() => degraded(stage).includes('ledger.disk'), 'ledger.disk in the status', DEADLINE_MS);
+  assert.equal(answered(stage, 2), false);
+  await strace.stop(5000);
+  await until(
+    async () => {
+      await sell(stage, 2);
+      return answered(stage, 2);
+    },
+    'the answer once the disk works',
+    DEADLINE_MS,
+  );
+  await sell(stage, 3);
+  await until(() => received(stage).includes(3), 'the third sale', DEADLINE_MS);
+  assert.deepEqual(received(stage), [1, 2, 3]);
+});

@@ -1,0 +1,153 @@
+/**
+ * A stage for tests of the whole agent: a real Mosquitto with mutual TLS and the shipped access rules, a raw TCP serial
+ * server as the meter, the built agent as its own process, and mosquitto_sub as the witness.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { mosquittoAcl } from '../../src/workbench/access-rules.ts';
+import type { AgentProcess } from '../../src/workbench/agent-process.ts';
+import { type CertifiedPair, makeDevelopmentCertificates } from '../../src/workbench/certificates.ts';
+import { Child } from '../../src/workbench/child.ts';
+import { writeDeviceFile } from '../../src/workbench/device-file.ts';
+import type { Mosquitto } from '../../src/workbench/mosquitto.ts';
+import { type DeviceLine, openSerialServer } from '../../src/workbench/serial-server.ts';
+import { agentProcess } from '../rig/agent-process.ts';
+import { startMosquitto } from '../rig/mosquitto.ts';
+import { temporaryDirectory } from '../rig/temp.ts';
+import { until } from '../rig/wait.ts';
+
+export interface Seen {
+  readonly topic: string;
+  readonly qos: number;
+  readonly retained: boolean;
+  readonly payload: Readonly<Record<string, unknown>>;
+}
+
+export interface Stage {
+  readonly agent: AgentProcess;
+  readonly broker: Mosquitto;
+  readonly line: DeviceLine;
+  readonly directory: string;
+  readonly ledgerDirectory: string;
+  readonly config: string;
+  /** What the meter heard back from the agent. */
+  readonly answers: () => string;
+  /** What mosquitto_sub has seen so far. */
+  readonly seen: () => readonly Seen[];
+  /** Sends a line as the meter would, once the agent is on the line. */
+  readonly meter: (line: string) => Promise<void>;
+}
+
+const DEADLINE_MS = 15_000;
+
+export interface StageOptions {
+  /** Where the ledger lies; default: a folder of the stage's own. */
+  readonly ledgerDirectory?: string;
+}
+
+export async function setStage(t: TestContext, options: StageOptions = {}): Promise<Stage> {
+  const directory = await temporaryDirectory(t);
+  const files = await writeCertificates(join(directory, 'tls'));
+  const broker = await startMosquitto(t, {
+    tls: { ca: files.ca, ...files.server, acl: mosquittoAcl({ prefix: 'fp/v1', consumers: ['collector'] }) },
+  });
+  let heard = '';
+  const line = await openSerialServer({
+    opened: () => undefined,
+    bytes: (bytes) => {
+      heard += bytes.toString('latin1');
+    },
+  });
+  t.after(() => line.close());
+  const witness = await startWitness(t, broker.port, files);
+  const ledgerDirectory = options.ledgerDirectory ?? join(directory, 'ledger');
+  const config = await writeDeviceFile(join(directory, 'device.json'), {
+    device: 'pump-42',
+    brokerPort: broker.port,
+    protocol: 5,
+    tls: { ca: files.ca, ...files.device },
+    ledgerDirectory,
+    line: line.port,
+  });
+  const agent = agentProcess(t, config);
+  return {
+    agent,
+    broker,
+    line,
+    directory,
+    ledgerDirectory,
+    config,
+    answers: () => heard,
+    seen: () => witness.outLines.filter((line) => line.startsWith('{')).map(parseSeen),
+    meter: async (text) => {
+      await until(() => line.write(`${text}\n`), 'the agent on the line', DEADLINE_MS);
+    },
+  };
+}
+
+interface Pair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+interface Files {
+  readonly ca: string;
+  readonly server: Pair;
+  readonly device: Pair;
+  readonly consumer: Pair;
+}
+
+async function writeCertificates(directory: string): Promise<Files> {
+  await mkdir(directory, { recursive: true });
+  const made = await makeDevelopmentCertificates({ device: 'pump-42', others: ['collector'] });
+  const put = async (name: string, text: string): Promise<string> => {
+    await writeFile(join(directory, name), text, { mode: 0o600 });
+    return join(directory, name);
+  };
+  const putPair = async (name: string, pair: CertifiedPair | undefined): Promise<Pair> => ({
+    cert: await put(`${name}.pem`, pair?.cert ?? ''),
+    key: await put(`${name}.key`, pair?.key ?? ''),
+  });
+  return {
+    ca: await put('ca.pem', made.ca),
+    server: await putPair('server', made.server),
+    device: await putPair('device', made.client),
+    consumer: await putPair('consumer', made.others[0]),
+  };
+}
+
+/** mosquitto_sub, an independent client: what it prints is what anybody would see. */
+async function startWitness(t: TestContext, port: number, files: Files): Promise<Child> {
+  const tls = ['--cafile', files.ca, '--cert', files.consumer.cert, '--key', files.consumer.key];
+  const format = '{"topic":"%t","qos":%q,"retained":%r,"payload":%p}';
+  const child = new Child({
+    command: 'stdbuf',
+    args: [
+      '-oL',
+      'mosquitto_sub',
+      '-h',
+      '127.0.0.1',
+      '-p',
+      String(port),
+      ...tls,
+      '-V',
+      '5',
+      '-q',
+      '2',
+      '-t',
+      'fp/v1/#',
+      '-F',
+      format,
+      '-d',
+    ],
+  });
+  t.after(() => child.kill9());
+  await until(() => child.outLines.some((line) => line.includes('SUBACK')), 'the subscription', DEADLINE_MS);
+  return child;
+}
+
+function parseSeen(line: string): Seen {
+  const seen = JSON.parse(line) as Omit<Seen, 'retained'> & { readonly retained: number };
+  return { ...seen, retained: seen.retained === 1 };
+}
