@@ -50,6 +50,15 @@ class PortClosed extends Error {
   readonly canceled = true;
 }
 
+const HUNG_UP = 'the line hung up (unplugged?)';
+
+/** libuv reports the POLLERR of a hung-up tty as EBADF. What was canceled is passed on as it is. */
+function pollFailure(error: Error): Error {
+  return systemCodeOf(error) === 'EBADF' || /bad file descriptor/i.test(error.message)
+    ? new Error(HUNG_UP, { cause: error })
+    : error;
+}
+
 function guard(port: UnixPort): void {
   const calls = new Set<Promise<unknown>>();
   let closing = false;
@@ -70,7 +79,7 @@ function guard(port: UnixPort): void {
       }
       if (closing) throw new PortClosed('port is closed');
       await new Promise<void>((resolve, reject) => {
-        port.poller.once(event, (error) => (error === null ? resolve() : reject(error)));
+        port.poller.once(event, (error) => (error === null ? resolve() : reject(pollFailure(error))));
       });
     }
   };
@@ -80,7 +89,7 @@ function guard(port: UnixPort): void {
       'readable',
       async (fd) => (await readDescriptor(fd, buffer, offset, length, null)).bytesRead,
     );
-    if (bytesRead === 0) throw new Error('the line hung up (unplugged?)');
+    if (bytesRead === 0) throw new Error(HUNG_UP);
     return { buffer, bytesRead };
   };
 
