@@ -20,6 +20,8 @@ export interface DemoBrokerOptions {
 export class DemoBroker {
   readonly #options: DemoBrokerOptions;
   readonly #sockets = new Set<TLSSocket>();
+  /** Kept from the handshake: a will is authorised when its socket is gone, and with it the certificate. */
+  readonly #names = new WeakMap<Connection, string>();
   readonly #refusals: string[] = [];
   #server: Server | undefined;
   #aedes: Aedes | undefined;
@@ -50,6 +52,8 @@ export class DemoBroker {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
       socket.on('error', () => undefined);
+      const name = nameOf(socket);
+      if (name !== undefined) this.#names.set(socket, name);
       aedes.handle(socket);
     });
     server.on('tlsClientError', (error) => this.#refuse(`TLS: ${error.message}`));
@@ -72,20 +76,20 @@ export class DemoBroker {
     const { rules } = this.#options;
     return Aedes.createBroker({
       authenticate: (client, _username, _password, done) => {
-        const name = nameOf(client.conn);
+        const name = this.#names.get(client.conn);
         if (name !== undefined) return done(null, true);
         this.#refuse(`${client.id}: a certificate without a common name`);
         done(notAuthorized(), null);
       },
       authorizePublish: (client, packet, done) => {
-        const name = client === null ? undefined : nameOf(client.conn);
+        const name = client === null ? undefined : this.#names.get(client.conn);
         if (name !== undefined && mayPublish(rules, name, packet.topic)) return done(null);
         this.#refuse(`${name ?? 'nobody'} may not write ${packet.topic}`);
         // MQTT 3.1.1 can not say no to a PUBLISH: the connection ends, which is at least seen.
         done(new Error('not authorised'));
       },
       authorizeSubscribe: (client: Client, subscription, done) => {
-        const name = nameOf(client.conn);
+        const name = this.#names.get(client.conn);
         if (name !== undefined && maySubscribe(rules, name, subscription.topic)) return done(null, subscription);
         this.#refuse(`${name ?? 'nobody'} may not read ${subscription.topic}`);
         done(null, null);
@@ -99,9 +103,8 @@ export class DemoBroker {
 }
 
 /** The common name of the certificate that this connection proved. */
-function nameOf(connection: Connection): string | undefined {
-  const socket = connection as Partial<TLSSocket>;
-  const name: unknown = socket.getPeerCertificate?.().subject?.CN;
+function nameOf(socket: TLSSocket): string | undefined {
+  const name: unknown = socket.getPeerCertificate().subject?.CN;
   return typeof name === 'string' && name !== '' ? name : undefined;
 }
 
