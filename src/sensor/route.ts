@@ -105,20 +105,20 @@ function planReadings(route: number, telemetry: TelemetryRoute, record: DecodedR
 
 function planEvent(sensor: string, route: Route, event: EventRoute, record: DecodedRecord, frame: Buffer): Outcome {
   const noEvent = (reason: string): Outcome => ({ kind: 'no-event', route: route.index, reason });
-  const data: Record<string, EventField> = {};
+  const data: [name: string, value: EventField][] = [];
   for (const [name, field] of Object.entries(event.fields)) {
     const scalar = record.get(field.from);
     if (scalar === undefined) return noEvent(`${field.from} is missing`);
     const value = eventField(field, scalar);
     if (value === undefined) return noEvent(`${field.from} is not what ${name} says it is`);
-    data[name] = value;
+    data.push([name, value]);
   }
   const source = event.dedupe === undefined ? undefined : sourceOf(event.dedupe, record);
   if (typeof source === 'string') return noEvent(source);
   const answer = route.answer === undefined ? undefined : renderAnswer(route.answer, record);
   // Before the append: what can not be answered comes again and again, without a number each time as a new event.
   if (answer?.kind === 'unusable') return noEvent(answer.reason);
-  const draft = { sensor, stream: event.stream, type: event.type, data, raw: frame };
+  const draft = { sensor, stream: event.stream, type: event.type, data: Object.fromEntries(data), raw: frame };
   return {
     kind: 'event',
     draft: source === undefined ? draft : { ...draft, source },
