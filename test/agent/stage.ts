@@ -51,6 +51,7 @@ export async function setStage(t: TestContext, options: StageOptions = {}): Prom
   const files = await writeCertificates(join(directory, 'tls'));
   const broker = await startMosquitto(t, {
     tls: { ca: files.ca, ...files.server, acl: mosquittoAcl({ prefix: 'fp/v1', consumers: ['collector'] }) },
+    lines: ['log_type subscribe'],
   });
   let heard = '';
   const line = await openSerialServer({
@@ -60,7 +61,7 @@ export async function setStage(t: TestContext, options: StageOptions = {}): Prom
     },
   });
   t.after(() => line.close());
-  const witness = await startWitness(t, broker.port, files);
+  const witness = await startWitness(t, broker, files);
   const ledgerDirectory = options.ledgerDirectory ?? join(directory, 'ledger');
   const config = await writeDeviceFile(join(directory, 'device.json'), {
     device: 'pump-42',
@@ -118,7 +119,7 @@ async function writeCertificates(directory: string): Promise<Files> {
 }
 
 /** mosquitto_sub, an independent client: what it prints is what anybody would see. */
-async function startWitness(t: TestContext, port: number, files: Files): Promise<Child> {
+async function startWitness(t: TestContext, broker: Mosquitto, files: Files): Promise<Child> {
   const tls = ['--cafile', files.ca, '--cert', files.consumer.cert, '--key', files.consumer.key];
   const format = '{"topic":"%t","qos":%q,"retained":%r,"payload":%p}';
   const child = new Child({
@@ -129,7 +130,7 @@ async function startWitness(t: TestContext, port: number, files: Files): Promise
       '-h',
       '127.0.0.1',
       '-p',
-      String(port),
+      String(broker.port),
       ...tls,
       '-V',
       '5',
@@ -143,7 +144,7 @@ async function startWitness(t: TestContext, port: number, files: Files): Promise
     ],
   });
   t.after(() => child.kill9());
-  await until(() => child.outLines.some((line) => line.includes('SUBACK')), 'the subscription', DEADLINE_MS);
+  await until(() => broker.log.some((line) => line.endsWith('fp/v1/#')), 'the subscription', DEADLINE_MS);
   return child;
 }
 
