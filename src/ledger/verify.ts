@@ -5,7 +5,7 @@
  */
 import { decodeEventBody, eventHash, type StoredEvent } from './event.ts';
 import type { LedgerReader } from './files.ts';
-import { FRAME_KIND, scanFrames } from './frame.ts';
+import { encodeFrame, FRAME_HEADER_BYTES, FRAME_KIND, scanFrames } from './frame.ts';
 import { IntervalSet } from './intervals.ts';
 import { readAround } from './read-around.ts';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentSalt } from './segment.ts';
@@ -94,16 +94,21 @@ class Verification {
       this.#problem({ segment: name, at: content.length, epoch, seq: here.last + 1, what });
     }
     const open: Hole[] = [];
+    let commit = 0;
     let snapshots = 0;
     const frames = scanFrames(content.subarray(0, segment.stop), SEGMENT_HEADER_BYTES, segmentSalt(segment));
     for (const scanned of frames) {
       if (scanned.kind === 'frame') {
         const { kind, seq, body } = scanned.frame;
+        commit = scanned.frame.commit;
         if (kind === FRAME_KIND.snapshot) snapshots += 1;
         if (kind !== FRAME_KIND.event || seq > segment.through) continue;
         for (const hole of open.splice(0)) hole.before = seq;
         this.#event(segment, scanned.at, decodeEventBody(segment.life, epoch, seq, body));
-      } else if (scanned.kind === 'damage' || (!scanned.clean && !newest && segment.stop === undefined)) {
+      } else if (
+        scanned.kind === 'damage' ||
+        (!scanned.clean && !newest && segment.stop === undefined && !isTornRolled(content, scanned.at, segment, commit))
+      ) {
         const what = 'bytes fail their checksum';
         const hole = { segment: name, at: scanned.at, epoch, seq: here.last + 1, what, before: 0 };
         open.push(hole);
@@ -217,6 +222,14 @@ class Verification {
       this.#problems.push({ segment, at, epoch, seq, what });
     }
   }
+}
+
+/** Whether all that stands at `at` is a part of the frame that tells a full segment of its successor. */
+function isTornRolled(content: Buffer, at: number, segment: ViewedSegment, commit: number): boolean {
+  const whole = Buffer.alloc(FRAME_HEADER_BYTES);
+  encodeFrame(whole, 0, segmentSalt(segment), FRAME_KIND.rolled, commit + 1, 0, []);
+  const there = content.subarray(at);
+  return there.every((byte, n) => byte === 0 || byte === whole[n]);
 }
 
 interface EventText {

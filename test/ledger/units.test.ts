@@ -1,0 +1,259 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { AppendQueue } from '../../src/ledger/append-queue.ts';
+import { crc32c } from '../../src/ledger/crc32c.ts';
+import { encodeFrame, FRAME_KIND, frameAt, frameBytes, scanFrames } from '../../src/ledger/frame.ts';
+import { IntervalSet } from '../../src/ledger/intervals.ts';
+import { decodeMarks, encodeMarks, type Marks } from '../../src/ledger/marks.ts';
+import { Notes, readTailNote } from '../../src/ledger/notes.ts';
+import {
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  parseSegmentName,
+  type SegmentHeader,
+  segmentName,
+} from '../../src/ledger/segment.ts';
+import { PendingMarks } from '../../src/ledger/pending-marks.ts';
+import { contentDigest, Sources } from '../../src/ledger/sources.ts';
+import { APPENDS_WAITING_MAX } from '../../src/limits.ts';
+import { ledgerFiles } from '../../src/platform/ledger-files.ts';
+import { quietLog, sale, temporaryDirectory } from './rig.ts';
+
+/** CRC-32C bit by bit, as RFC 3720 appendix B.4 defines it. */
+function bitwiseCrc(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
+  }
+  return ~crc >>> 0;
+}
+
+test('crc32c has its check value, agrees with the definition, and goes on from a part', () => {
+  assert.equal(crc32c(Buffer.from('123456789')), 0xe3069283);
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), fc.nat(300), (bytes, cut) => {
+      assert.equal(crc32c(bytes), bitwiseCrc(bytes));
+      const at = Math.min(cut, bytes.length);
+      assert.equal(crc32c(bytes, at, bytes.length, crc32c(bytes, 0, at)), crc32c(bytes));
+    }),
+  );
+});
+
+test('an interval set is a set', () => {
+  const range = fc.tuple(fc.constantFrom('add', 'delete'), fc.nat(60), fc.nat(8));
+  fc.assert(
+    fc.property(fc.array(range, { maxLength: 60 }), (steps) => {
+      const set = new IntervalSet();
+      const model = new Set<number>();
+      for (const [what, from, length] of steps) {
+        if (what === 'add') {
+          set.add(from, from + length);
+          for (let value = from; value <= from + length; value += 1) model.add(value);
+        } else {
+          set.delete(from);
+          model.delete(from);
+        }
+      }
+      assert.equal(set.size, model.size);
+      for (let value = 0; value < 80; value += 1) {
+        assert.equal(set.has(value), model.has(value));
+        let absent = value;
+        while (model.has(absent)) absent += 1;
+        assert.equal(set.nextAbsent(value), absent);
+        assert.equal(
+          set.covers(value, value + 3),
+          [0, 1, 2, 3].every((more) => model.has(value + more)),
+        );
+      }
+      const intervals = set.intervals();
+      assert.equal(intervals.length, set.pieces);
+      for (const [at, [from]] of intervals.entries()) {
+        if (at > 0) assert.ok(from > (intervals[at - 1]?.[1] ?? 0) + 1, 'sorted, disjoint, not adjacent');
+      }
+      assert.deepEqual(new IntervalSet(intervals).intervals(), intervals);
+    }),
+  );
+});
+
+test('marks come back as they were written, long ranges in pieces', () => {
+  const ranges = fc.array(fc.tuple(fc.nat(2 ** 31), fc.nat(200_000)), { minLength: 1, maxLength: 20 });
+  const group = fc.record({
+    kind: fc.constantFrom('released', 'handed', 'dead'),
+    code: fc.nat(255),
+    life: fc.nat(2 ** 31),
+    ranges,
+  });
+  fc.assert(
+    fc.property(fc.array(group, { maxLength: 5 }), (groups) => {
+      const marks: Marks[] = groups.map(({ kind, ranges: pairs, ...rest }) => ({
+        ...rest,
+        kind,
+        ranges: pairs.map(([from, length]) => [from, from + length] as const),
+      }));
+      const back = decodeMarks(encodeMarks(marks));
+      assert.deepEqual(
+        back.map(({ kind, code, life }) => [kind, code, life]),
+        marks.map(({ kind, code, life }) => [kind, code, life]),
+      );
+      for (const [at, { ranges: read }] of back.entries()) {
+        assert.deepEqual(new IntervalSet(read).intervals(), new IntervalSet(marks[at]?.ranges).intervals());
+      }
+    }),
+  );
+});
+
+test('marks that a failed commit puts back lose nothing, and a given-up dead letter is not dead', () => {
+  const pending = new PendingMarks();
+  pending.release(1, 5);
+  pending.bury(1, 7, 0x99);
+  const taken = pending.take();
+  assert.equal(pending.empty, true);
+  pending.putBack(taken);
+  assert.deepEqual(pending.take(), taken);
+  pending.bury(1, 9, 0x99);
+  pending.handOver(1, 8, 10);
+  assert.deepEqual(
+    pending.take().map(({ kind }) => kind),
+    ['handed'],
+  );
+});
+
+test('a frame comes back as it was written, and under no other salt', () => {
+  const body = fc.uint8Array({ maxLength: 500 });
+  fc.assert(
+    fc.property(body, fc.nat(), fc.nat(0xffff), fc.nat(Number.MAX_SAFE_INTEGER), (content, salt, commit, seq) => {
+      const bytes = Buffer.alloc(frameBytes(content.length) + 16, 0xff);
+      const end = encodeFrame(bytes, 8, salt, FRAME_KIND.event, commit, seq, [Buffer.from(content)]);
+      const found = frameAt(bytes, 8, salt);
+      assert.deepEqual(found, { end, frame: { kind: FRAME_KIND.event, commit, seq, body: Buffer.from(content) } });
+      assert.equal(frameAt(bytes, 8, salt + 1), undefined);
+    }),
+  );
+});
+
+test('scanning any bytes never throws, covers them in order, and finds each sound frame', () => {
+  const junk = fc.uint8Array({ maxLength: 64 }).map((bytes) => ({ kind: 'junk' as const, bytes }));
+  const sound = fc.uint8Array({ maxLength: 64 }).map((bytes) => ({ kind: 'sound' as const, bytes }));
+  fc.assert(
+    fc.property(fc.array(fc.oneof(junk, sound), { maxLength: 12 }), fc.nat(100), (parts, zeros) => {
+      const pieces = parts.map(({ kind, bytes }) => {
+        if (kind === 'junk') return Buffer.concat([Buffer.from([0xf7]), bytes, Buffer.alloc(7 - (bytes.length % 8))]);
+        const frame = Buffer.alloc(frameBytes(bytes.length));
+        encodeFrame(frame, 0, 77, FRAME_KIND.event, 1, 5, [Buffer.from(bytes)]);
+        return frame;
+      });
+      const whole = Buffer.concat([...pieces, Buffer.alloc(zeros)]);
+      let at = 0;
+      let frames = 0;
+      for (const scanned of scanFrames(whole, 0, 77)) {
+        assert.equal(scanned.at, at);
+        if (scanned.kind === 'end') break;
+        if (scanned.kind === 'frame') frames += 1;
+        assert.ok(scanned.end > at && scanned.end <= whole.length);
+        at = scanned.end;
+      }
+      assert.equal(frames, parts.filter((part) => part.kind === 'sound').length);
+    }),
+  );
+});
+
+test('scanning is linear: a segment with every body damaged takes no longer than its size', () => {
+  const frame = Buffer.alloc(frameBytes(400));
+  encodeFrame(frame, 0, 1, FRAME_KIND.event, 1, 1, [Buffer.alloc(400, 5)]);
+  frame[100] = 6;
+  const time = (count: number): number => {
+    const bytes = Buffer.alloc(count * frame.length, frame);
+    const from = process.hrtime.bigint();
+    const [only] = scanFrames(bytes, 0, 1);
+    assert.equal(only?.kind, 'end');
+    return Number(process.hrtime.bigint() - from);
+  };
+  time(1000);
+  const small = Math.min(...[1, 2, 3].map(() => time(1000)));
+  const large = Math.min(...[1, 2, 3].map(() => time(10_000)));
+  assert.ok(large < small * 40, `10 times the bytes took ${large / small} times as long`);
+});
+
+test('a segment header and its name say the same, and any flipped byte is noticed', () => {
+  const header: SegmentHeader = {
+    index: 42,
+    life: 3,
+    epoch: '7QK3M2XA',
+    baseSeq: 2 ** 40,
+    bytes: 4194304,
+    reserve: true,
+  };
+  assert.deepEqual(decodeSegmentHeader(encodeSegmentHeader(header)), { kind: 'sound', header });
+  const { bytes: _bytes, reserve: _reserve, ...id } = header;
+  assert.deepEqual(parseSegmentName(segmentName(header)), id);
+  for (const name of ['spare', 'notes', '1-1-7QK3M2XA-1.seg', `${segmentName(header)}.tmp`]) {
+    assert.equal(parseSegmentName(name), undefined);
+  }
+  for (let at = 0; at < 64; at += 1) {
+    const bytes = encodeSegmentHeader(header);
+    bytes[at] = (bytes[at] as number) ^ 4;
+    assert.equal(decodeSegmentHeader(bytes).kind, 'damaged', `byte ${at}`);
+  }
+});
+
+test('notes survive a torn slot, and the newest sound one counts', async (t) => {
+  const files = ledgerFiles(await temporaryDirectory(t));
+  await files.lock();
+  const notes = await Notes.open(files, quietLog());
+  assert.equal(notes.sentThrough(1, 1), 0);
+  for (const seq of [5, 6, 7]) {
+    notes.noteSent(1, 1, seq);
+    notes.noteTail({ life: 1, index: 2, end: seq * 100, seq });
+  }
+  await notes.close();
+  assert.deepEqual(await readTailNote(files), { life: 1, index: 2, end: 700, seq: 7 });
+  const again = await Notes.open(files, quietLog());
+  assert.equal(again.sentThrough(1, 1), 7);
+  assert.equal(again.sentThrough(2, 1), 0);
+  await again.close();
+  const raw = await files.openNote('notes');
+  raw.write(Buffer.from([0xff]), 8);
+  raw.write(Buffer.from([0xff]), 64 + 16);
+  raw.close();
+  const torn = await Notes.open(files, quietLog());
+  assert.equal(torn.sentThrough(1, 1), 6);
+  assert.deepEqual(await readTailNote(files), { life: 1, index: 2, end: 600, seq: 6 });
+  await torn.close();
+  await files.unlock();
+});
+
+test('the append queue is bounded, and a draft out of bounds is refused at once', async () => {
+  const queue = new AppendQueue();
+  const sources = new Sources();
+  const moment = { timeMs: 0, uptimeMs: 0, clock: 'set' } as const;
+  const waiting = Array.from({ length: APPENDS_WAITING_MAX + 1 }, (_, at) => queue.add(sale(at), sources, moment));
+  const last = await waiting.at(-1);
+  assert.equal(last?.kind === 'refused' ? last.code : '', 'ledger.busy');
+  assert.equal(queue.length, APPENDS_WAITING_MAX);
+  for (const wrong of [
+    { ...sale(1), stream: 'a/b' },
+    { ...sale(1), sensor: '' },
+    { ...sale(1), source: { epoch: 'x'.repeat(65), seq: '1' } },
+    { ...sale(1), source: { epoch: 'x', seq: '1.5' } },
+    { ...sale(1), source: { epoch: 'x', seq: '9007199254740993' } },
+    { ...sale(1), raw: Buffer.alloc(64 * 1024) },
+  ]) {
+    const result = await queue.add(wrong, sources, moment);
+    assert.equal(result.kind === 'refused' ? result.code : '', 'event.invalid');
+  }
+});
+
+test('source numbers: exact within the bounds, never guessed at below them', () => {
+  const sources = new Sources();
+  const digest = contentDigest('sale', 'delivery', sale(1).data);
+  for (let seq = 1; seq <= 1000; seq += 2) sources.add('pump', 'a', seq, digest);
+  assert.equal(sources.judge('pump', 'a', 999, digest), 'repeat');
+  assert.equal(sources.judge('pump', 'a', 999, 'other'), 'conflict');
+  assert.equal(sources.judge('pump', 'a', 998, digest), 'new');
+  assert.equal(sources.judge('pump', 'a', 2, digest), 'unknown');
+  assert.deepEqual(new Sources(sources.snapshot()).snapshot(), sources.snapshot());
+  for (let n = 0; n < 8; n += 1) sources.add('pump', `e${n}`, 1, digest);
+  assert.equal(sources.judge('pump', 'a', 999, digest), 'new', 'the ninth epoch back is forgotten');
+});
