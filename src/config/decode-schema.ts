@@ -12,9 +12,6 @@ const SEPARATOR_EXPECTED = 'one character that is not a line end or double quote
 const COLUMNS_EXPECTED = 'a list of 1 to 64 column names, each once';
 const PATTERN_EXPECTED = `a text of 1 to ${PATTERN_LENGTH_MAX} characters`;
 
-/** The default stands once: in the schema. */
-export const FRAME_MAX_DEFAULT = 1024;
-
 const line = section('Frames end with a delimiter.', {
   type: v.literal('line'),
   delimiter: v.optional(
@@ -28,10 +25,7 @@ const line = section('Frames end with a delimiter.', {
     ),
     '\n',
   ),
-  max: v.optional(
-    wholeNumber('Bytes of a frame at most. Longer ones are discarded and counted.', 16, 16_384),
-    FRAME_MAX_DEFAULT,
-  ),
+  max: v.optional(wholeNumber('Bytes of a frame at most. Longer ones are discarded and counted.', 16, 16_384), 1024),
 });
 
 export const framingSchema = v.pipe(

@@ -81,9 +81,3 @@ export type DeepReadonly<Value> = Value extends readonly (infer Item)[]
  * `ledger.retain`, `telemetry.every`) are milliseconds; sizes (`ledger.maxBytes`, `segmentBytes`) are bytes.
  */
 export type DeviceConfig = DeepReadonly<v.InferOutput<typeof deviceSchema>>;
-export type BrokerConfig = DeviceConfig['broker'];
-export type TlsConfig = NonNullable<BrokerConfig['tls']>;
-export type SensorConfig = DeviceConfig['sensors'][number];
-export type RouteConfig = SensorConfig['routes'][number];
-export type TelemetryRouteConfig = Extract<RouteConfig, { readonly kind: 'telemetry' }>;
-export type EventRouteConfig = Extract<RouteConfig, { readonly kind: 'event' }>;
