@@ -177,7 +177,7 @@ test('the consumer and the operator of the examples can do their part and no mor
   assert.equal(await refusal(operator, 'fp/v1/pump-42/down/command/config.get/1'), undefined);
 });
 
-test('a client without a certificate, with one of another authority, or with an old one is refused', {
+test('a client without a certificate, with one of another authority, or of TLS 1.1 is refused', {
   skip,
 }, async (t) => {
   const broker = await startShipped(t);
