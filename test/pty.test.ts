@@ -46,11 +46,15 @@ test('a hang-up ends the reader and leaves the path to be opened again', {
 }, async (t) => {
   const pty = await ptyFor(t);
   const ends: string[] = [];
+  let got = 0;
   const reader = createReadStream(pty.path);
-  reader.on('data', () => undefined);
+  reader.on('data', (chunk) => {
+    got += chunk.length;
+  });
   reader.on('end', () => ends.push('end'));
   reader.on('error', (error) => ends.push(error.message));
   await pty.write('before');
+  await until(() => got > 0, 'bytes before the hang-up');
   await pty.hangUp();
   await until(() => ends.length > 0, 'the end of the old reader');
   const tty = await open(pty.path, 'r+');
