@@ -82,13 +82,14 @@ async function play(options: DemoOptions, undo: Undo, interrupted: AbortSignal):
   undo.add(() => process.off('exit', lastResort));
   const tally = new Tally(players, performance.now());
   const view = startView(tally, `fieldpost demo: ${options.broker} broker, seed ${random.seed}`);
-  undo.add(() => view.stop());
   let fault: string | undefined;
   try {
     await busyPart(tally, random, options.seconds * BUSY_SHARE * 1000, interrupted);
     await drain(tally, stage, interrupted);
   } catch (error) {
     fault = reasonOf(error);
+  } finally {
+    view.stop(); // what is written from here on must not be drawn over
   }
   const { pump, consumer, audit } = players;
   const bill = audit.settle(pump.sales, pump.accepted, consumer.deliveries.figures);

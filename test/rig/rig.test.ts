@@ -1,7 +1,6 @@
 /** The rig itself: a link that fails as told, a broker that lets in whom it should, a pump that keeps its word. */
 import assert from 'node:assert/strict';
-import { createServer } from 'node:net';
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, createServer, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { test, type TestContext } from 'node:test';
 import { MqttClient } from 'mqtt';
@@ -9,10 +8,12 @@ import { maySubscribe, mosquittoAcl } from '../../src/workbench/access-rules.ts'
 import { makeDevelopmentCertificates } from '../../src/workbench/certificates.ts';
 import { DemoBroker } from '../../src/workbench/demo-broker.ts';
 import { FuelPump, volumeText } from '../../src/workbench/fuel-pump.ts';
-import { PacketSplitter } from '../../src/workbench/packet-splitter.ts';
+import { PACKET_TYPE, PacketSplitter } from '../../src/workbench/packet-splitter.ts';
 import { seededRandom } from '../../src/workbench/random.ts';
-import { startLink } from './link.ts';
+import { startConsumer } from './consumer.ts';
+import { cutAtRandom, startLink } from './link.ts';
 import { startMosquitto } from './mosquitto.ts';
+import { testRandom } from './random.ts';
 import { until } from './wait.ts';
 
 const DEADLINE_MS = 5000;
@@ -101,7 +102,7 @@ test('packets are found on any cutting of the bytes', () => {
 test('a link cuts just before the packet that a test names', async (t) => {
   const mosquitto = await startMosquitto(t);
   const seen: string[] = [];
-  let cutAt = 5; // PUBREC
+  let cutAt: number = PACKET_TYPE.pubrec;
   const link = await startLink(t, {
     target: mosquitto.port,
     watch: (direction, packet) => {
@@ -120,8 +121,32 @@ test('a link cuts just before the packet that a test names', async (t) => {
   client.on('error', () => undefined);
   t.after(() => client.endAsync(true));
   await client.publishAsync('a/b', 'x', { qos: 2 });
-  assert.equal(seen.filter((packet) => packet === 'up 3').length, 2, seen.join(', '));
+  assert.equal(seen.filter((packet) => packet === `up ${PACKET_TYPE.publish}`).length, 2, seen.join(', '));
   assert.equal(link.counters.cuts, 1);
+});
+
+test('a consumer gets each event once over a link that is cut again and again', async (t) => {
+  const mosquitto = await startMosquitto(t);
+  const link = await startLink(t, { target: mosquitto.port, oneWayDelayMs: 2 });
+  const consumer = await startConsumer(t, { port: link.port, root: 'fp/v1/pump-42' });
+  const options = { clientId: 'sender', protocolVersion: 5, reconnectPeriod: 0 } as const;
+  const sender = new MqttClient(() => connectTcp({ port: mosquitto.port, host: '127.0.0.1' }), options);
+  t.after(() => sender.endAsync(true));
+  const cutting = cutAtRandom(t, link, testRandom(t), 20, 120);
+  const expected = Array.from({ length: 300 }, (_, at) => ({ device: 'pump-42', epoch: 'E1', seq: at + 1 }));
+  for (const event of expected) {
+    await sender.publishAsync('fp/v1/pump-42/up/event/sale', JSON.stringify(event), { qos: 2 });
+  }
+  const { deliveries } = consumer;
+  await until(() => consumer.connects >= 3, 'the consumer to have been cut off twice', DEADLINE_MS);
+  await cutting.stop();
+  await until(
+    () => deliveries.lost(expected).length === 0,
+    () => deliveries.lost(expected).join(),
+    DEADLINE_MS,
+  );
+  const { events, repeats, forks, gaps } = deliveries.figures;
+  assert.deepEqual({ events, repeats, forks, gaps }, { events: 300, repeats: 0, forks: 0, gaps: 0 });
 });
 
 test('the embedded broker knows clients by certificate and holds them to the rules', async (t) => {

@@ -1,2 +1,2 @@
 /** Waiting in tests: for something seen, with a deadline. The same as on the workbench. */
-export { until, within } from '../../src/workbench/wait.ts';
+export { until } from '../../src/workbench/wait.ts';
