@@ -110,11 +110,19 @@ export class Connection {
     if (plan.kind === 'clean' && !plan.written) held = await this.#mark(plan.mark);
     // Without the mark on disk the old session must stay as it is: it is kept, and no events go out on this link.
     const cleanStart = plan.kind === 'clean' && held === undefined;
-    if (cleanStart) log.info('broker session: clean start', { reason: plan.why });
     const session = newSession();
     const will = traffic.opening(session);
+    const wanted = { ...target, url, cleanStart: false, will };
+    if (cleanStart) {
+      log.info('broker session: clean start', { reason: plan.kind === 'clean' ? plan.why : undefined });
+      const refused = await this.#discardSession(wanted);
+      if (refused !== undefined) {
+        this.#retry(refused);
+        return;
+      }
+    }
     const life = { over: false };
-    const opening = await opener.open({ ...target, url, cleanStart, will }, this.#listener(life));
+    const opening = await opener.open(wanted, this.#listener(life));
     if (opening.kind === 'refused') {
       this.#retry(opening.end);
       return;
@@ -139,6 +147,20 @@ export class Connection {
       return;
     }
     traffic.up(link, session, mark?.generation ?? store.session?.generation ?? 0, held);
+  }
+
+  /**
+   * Clean Start on a link of its own, which ends at once. A session that was made by Clean Start does not last: in MQTT
+   * 3.1.1 it ends with its connection, and Mosquitto 2.0.11 does not save it, whatever its expiry (both seen).
+   */
+  async #discardSession(target: LinkTarget): Promise<LinkEnd | undefined> {
+    const nothing = (): void => undefined;
+    const listener = { inbound: (chunk: Buffer) => [chunk], drained: nothing, message: nothing, ended: nothing };
+    const discard = { ...target, cleanStart: true, sessionExpiryMs: 0 };
+    const opening = await this.#options.opener.open(discard, listener);
+    if (opening.kind === 'refused') return opening.end;
+    await opening.link.end();
+    return undefined;
   }
 
   async #mark(mark: KnownSession): Promise<string | undefined> {

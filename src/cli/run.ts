@@ -2,15 +2,14 @@
  * `fieldpost run`: the service. Reads device.json, starts the agent, and stops it on SIGTERM or SIGINT within a deadline;
  * a second signal leaves at once, which the ledger survives like any crash.
  */
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { Agent } from '../agent.ts';
 import type { DeviceConfig } from '../config/schema.ts';
-import { Fault, reasonOf } from '../fault.ts';
+import { reasonOf } from '../fault.ts';
 import { systemBoot } from '../platform/boot.ts';
 import { systemChance } from '../platform/chance.ts';
 import { systemClock } from '../platform/clock.ts';
-import { type Identity, loadIdentity } from '../platform/identity.ts';
+import { type Identity, loadIdentity, readPrivateFile } from '../platform/identity.ts';
 import { parseJson } from '../platform/json.ts';
 import { ledgerFiles } from '../platform/ledger-files.ts';
 import { lineOpener } from '../platform/lines.ts';
@@ -19,7 +18,7 @@ import { type LinkCredentials, mqttLinkOpener } from '../platform/mqtt-link.ts';
 import type { Log } from '../ports.ts';
 import { VERSION } from '../version.ts';
 import { loadConfig } from './config-file.ts';
-import { EXIT } from './exit.ts';
+import { EXIT, exitOf } from './exit.ts';
 
 /** A stop that takes longer is cut short, milliseconds. systemd's default TimeoutStopSec is 90 s. */
 const STOP_MS = 10_000;
@@ -36,6 +35,14 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   const log = createLog({ level: config.log.level, journal, write: (line) => void process.stderr.write(line) });
   try {
     const identity = config.broker.tls === undefined ? undefined : loadIdentity(config.broker.tls);
+    credentialsOf(config);
+    const commonName = identity?.certificate?.commonName ?? config.device.id;
+    if (commonName !== config.device.id) {
+      log.warn('the certificate is for another device: the broker will refuse its topics', {
+        common_name: commonName,
+        device: config.device.id,
+      });
+    }
     return await serve(config, identity, log);
   } catch (error) {
     log.error(reasonOf(error));
@@ -81,7 +88,10 @@ function credentialsOf(config: DeviceConfig): LinkCredentials {
     cert: identity?.cert,
     key: identity?.key,
     username,
-    password: passwordFile === undefined ? undefined : readFileSync(passwordFile, 'utf8').trimEnd(),
+    password:
+      passwordFile === undefined
+        ? undefined
+        : readPrivateFile(passwordFile, 'password file').toString('utf8').trimEnd(),
   };
 }
 
@@ -97,11 +107,4 @@ function stopSignal(log: Log): Promise<void> {
     process.on('SIGTERM', onSignal);
     process.on('SIGINT', onSignal);
   });
-}
-
-function exitOf(error: unknown): number {
-  if (!(error instanceof Fault)) return EXIT.failed;
-  if (error.code === 'key.exposed') return EXIT.keyExposed;
-  if (error.code === 'config.invalid') return EXIT.config;
-  return error.code.startsWith('ledger.') ? EXIT.disk : EXIT.failed;
 }

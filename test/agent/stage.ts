@@ -134,13 +134,15 @@ async function startWitness(t: TestContext, broker: Mosquitto, files: Files): Pr
       ...tls,
       '-V',
       '5',
+      '-c',
+      '-i',
+      'witness',
       '-q',
       '2',
       '-t',
       'fp/v1/#',
       '-F',
       format,
-      '-d',
     ],
   });
   t.after(() => child.kill9());
