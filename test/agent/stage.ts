@@ -2,7 +2,7 @@
  * A stage for tests of the whole agent: a real Mosquitto with mutual TLS and the shipped access rules, a raw TCP serial
  * server as the meter, the built agent as its own process, and mosquitto_sub as the witness.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { mosquittoAcl } from '../../src/workbench/access-rules.ts';
@@ -31,6 +31,8 @@ export interface Stage {
   readonly directory: string;
   readonly ledgerDirectory: string;
   readonly config: string;
+  /** PEM texts of the consumer, for a client that outlives a broker's restart (mosquitto_sub 2.0.11 does not). */
+  readonly consumerTls: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer };
   /** What the meter heard back from the agent. */
   readonly answers: () => string;
   /** What mosquitto_sub has seen so far. */
@@ -79,6 +81,11 @@ export async function setStage(t: TestContext, options: StageOptions = {}): Prom
     directory,
     ledgerDirectory,
     config,
+    consumerTls: {
+      ca: await readFile(files.ca),
+      cert: await readFile(files.consumer.cert),
+      key: await readFile(files.consumer.key),
+    },
     answers: () => heard,
     seen: () => witness.outLines.filter((line) => line.startsWith('{')).map(parseSeen),
     meter: async (text) => {
@@ -134,9 +141,6 @@ async function startWitness(t: TestContext, broker: Mosquitto, files: Files): Pr
       ...tls,
       '-V',
       '5',
-      '-c',
-      '-i',
-      'witness',
       '-q',
       '2',
       '-t',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { makeAuthority } from '../../src/workbench/certificates.ts';
+import { startConsumer } from '../rig/consumer.ts';
 import { until } from '../rig/wait.ts';
 import { setStage } from './stage.ts';
 
@@ -63,6 +64,8 @@ test('a broker of another CA is refused by name, without a storm, and sales are 
 
 test('a broker that has to be waited for is found when it comes, and what was sold meanwhile arrives', async (t) => {
   const stage = await setStage(t);
+  const root = 'fp/v1/pump-42';
+  const { deliveries } = await startConsumer(t, { port: stage.broker.port, root, tls: stage.consumerTls });
   stage.agent.start();
   await stage.agent.child.line(/broker connected/, DEADLINE_MS);
   await stage.broker.stop();
@@ -70,10 +73,11 @@ test('a broker that has to be waited for is found when it comes, and what was so
   for (let seq = 1; seq <= 50; seq += 1) await stage.meter(`{"k":"sale","boot":"a1","seq":${seq},"ml":1,"cents":1}`);
   await until(() => stage.answers().includes('ACK a1 50\n'), 'the answers', DEADLINE_MS);
   await stage.broker.start();
-  const sales = (): unknown[] => stage.seen().filter((one) => one.topic === 'fp/v1/pump-42/up/event/sale');
   await until(
-    () => sales().length === 50,
-    () => `50 sales, got ${sales().length}`,
+    () => deliveries.figures.events === 51,
+    () => `51 events, got ${deliveries.figures.events}`,
     60_000,
   );
+  const { repeats, forks, orderBreaks, gaps } = deliveries.figures;
+  assert.deepEqual({ repeats, forks, orderBreaks, gaps }, { repeats: 0, forks: 0, orderBreaks: 0, gaps: 0 });
 });
