@@ -10,6 +10,8 @@ import { contentDigest, parseSourceSeq, type Sources } from './sources.ts';
 /** A draft with the moment it came in, waiting for a commit. */
 export interface WaitingAppend {
   readonly draft: EventDraft;
+  /** `contentDigest` of the draft, where its source needed one. */
+  readonly digest?: string;
   readonly timeMs: number;
   readonly uptimeMs: number;
   readonly clock: ClockQuality;
@@ -52,7 +54,7 @@ export class AppendQueue {
     const first = this.#underway.get(key);
     if (first !== undefined)
       return first.digest === digest ? repeatOf(first.result) : Promise.resolve({ kind: 'conflict' });
-    const result = this.#enqueue(draft, moment);
+    const result = this.#enqueue(draft, moment, digest);
     this.#underway.set(key, { digest, result });
     const forget = (): void => void this.#underway.delete(key);
     result.then(forget, forget);
@@ -69,11 +71,13 @@ export class AppendQueue {
     this.#waiting.unshift(...appends);
   }
 
-  #enqueue(draft: EventDraft, moment: Moment): Promise<AppendResult> {
+  #enqueue(draft: EventDraft, moment: Moment, digest?: string): Promise<AppendResult> {
     if (this.#waiting.length >= APPENDS_WAITING_MAX) {
       return refusal('ledger.busy', `${this.#waiting.length} events already wait for the disk`);
     }
-    return new Promise((resolve) => this.#waiting.push({ draft, ...moment, resolve }));
+    return new Promise((resolve) =>
+      this.#waiting.push({ draft, ...moment, resolve, ...(digest === undefined ? {} : { digest }) }),
+    );
   }
 }
 

@@ -225,7 +225,7 @@ export class Committer {
   ): void {
     for (const { event, hash, append } of batch) {
       this.#state().applyEvent(event, hash);
-      this.#state().applyContent(append.draft);
+      this.#state().applyContent(append.draft, append.digest);
     }
     this.#state().applyMarks(marks);
     for (const { session } of sessions) this.#state().applySession(session);

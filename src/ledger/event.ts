@@ -2,7 +2,7 @@
  * The event as it is kept and sent: one JSON text (DESIGN section 4), written once and never serialised again, because
  * brokers compare the bytes of a resend. `prev` is the sha256 of the previous event's bytes: the chain.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { EVENT_BYTES_MAX } from '../limits.ts';
 import type { ClockQuality, EventDraft } from '../ports.ts';
 import type { EventContent } from './state.ts';
@@ -58,7 +58,7 @@ export function encodeEvent(draft: EventDraft, stamp: EventStamp): Buffer {
 
 /** sha256 of an event's bytes, base64url without padding. */
 export function eventHash(payload: Buffer): string {
-  return createHash('sha256').update(payload).digest('base64url');
+  return hash('sha256', payload, 'base64url');
 }
 
 /** A reason why this draft can not become an event, or undefined. */
@@ -75,10 +75,22 @@ export function draftFault(draft: EventDraft): string | undefined {
   if (epochLetters > SOURCE_EPOCH_LETTERS_MAX) {
     return `source epoch must have at most ${SOURCE_EPOCH_LETTERS_MAX} letters, got ${epochLetters}`;
   }
-  const roughBytes = JSON.stringify(draft.data).length * 3 + (draft.raw?.length ?? 0) * 2 + 1024;
+  const roughBytes = roughDataBytes(draft.data) + (draft.raw?.length ?? 0) * 2 + 1024;
   if (roughBytes <= EVENT_BYTES_MAX) return undefined;
   const exact = Buffer.byteLength(JSON.stringify({ ...draft, raw: draft.raw?.toString('base64') })) + 1024;
   return exact > EVENT_BYTES_MAX ? `event must be at most ${EVENT_BYTES_MAX} bytes, got about ${exact}` : undefined;
+}
+
+/** No less than the JSON of `data` takes; a letter takes six bytes at most (a control character). */
+function roughDataBytes(data: EventDraft['data']): number {
+  let letters = 0;
+  for (const name in data) {
+    const field = data[name];
+    const value = field?.value;
+    letters += name.length + (field?.unit?.length ?? 0) + (typeof value === 'string' ? value.length : 30);
+    letters += 10;
+  }
+  return letters * 6;
 }
 
 /** The body of an event's frame: length of the stream's name, the name, the event's bytes. */

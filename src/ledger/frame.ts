@@ -17,7 +17,7 @@ export const FRAME_HEADER_BYTES = 24;
 /** No body is longer: a snapshot with all its sources stays below it, an event far below. */
 export const BODY_BYTES_MAX = 2 * 1024 * 1024;
 
-export const FRAME_KIND = { event: 1, marks: 2, session: 3, snapshot: 4, rolled: 5 } as const;
+export const FRAME_KIND = { event: 1, marks: 2, session: 3, snapshot: 4, rolled: 5, padding: 6 } as const;
 export type FrameKind = (typeof FRAME_KIND)[keyof typeof FRAME_KIND];
 
 export interface Frame {
@@ -129,7 +129,7 @@ function lastUsedByte(bytes: Buffer, from: number): number {
 }
 
 function isFrameKind(kind: number): kind is FrameKind {
-  return kind >= FRAME_KIND.event && kind <= FRAME_KIND.rolled;
+  return kind >= FRAME_KIND.event && kind <= FRAME_KIND.padding;
 }
 
 export function writeU64(target: Buffer, value: number, at: number): void {

@@ -5,7 +5,7 @@
  * epoch that fell out of the bound can not be told from a new one: a repeat from before the last eight restarts of a
  * sensor is taken as new.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { EventField } from '../ports.ts';
 import { type Interval, IntervalSet } from './intervals.ts';
 
@@ -83,10 +83,7 @@ export class Sources {
 
 /** The billing content of an event, in 66 bits: enough that a changed sale can not pass as a repeat by chance. */
 export function contentDigest(stream: string, type: string, data: Readonly<Record<string, EventField>>): string {
-  return createHash('sha256')
-    .update(JSON.stringify([stream, type, data]))
-    .digest('base64url')
-    .slice(0, 11);
+  return hash('sha256', JSON.stringify([stream, type, data]), 'base64url').slice(0, 11);
 }
 
 /** A source number as the ledger keeps it, or undefined for what is not a whole number below 2^53. */

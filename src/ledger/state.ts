@@ -133,11 +133,11 @@ export class LedgerState {
   }
 
   /** What an event's text says beyond its number; read back on recovery, known at once when it is written. */
-  applyContent(content: EventContent): void {
+  applyContent(content: EventContent, digest?: string): void {
     const { sensor, stream, type, source, data } = content;
     if (source !== undefined) {
       const seq = parseSourceSeq(source.seq);
-      if (seq !== undefined) this.sources.add(sensor, source.epoch, seq, contentDigest(stream, type, data));
+      if (seq !== undefined) this.sources.add(sensor, source.epoch, seq, digest ?? contentDigest(stream, type, data));
     }
     if (type === 'ledger.gap') {
       const from = Number(data['from']?.value);
