@@ -81,6 +81,8 @@ interface Walk {
   /** Commits of the frames behind that hole. */
   readonly behind: Set<number>;
   commit: number;
+  /** Damaged bytes behind the last event: they may have held events too. */
+  trailing: number;
 }
 
 class Recovery {
@@ -151,7 +153,7 @@ class Recovery {
     const stop = this.#state.ends.get(segment.index) ?? bytes.length;
     const headEnd = segmentHead(bytes, salt).end;
     const through = voidBehind(segment, next);
-    const walk: Walk = { hole: undefined, behind: new Set(), commit: 0 };
+    const walk: Walk = { hole: undefined, behind: new Set(), commit: 0, trailing: 0 };
     const gapsBefore = this.#state.unnamed.length;
     this.#rolled = false;
     for (const scanned of scanFrames(bytes.subarray(0, stop), SEGMENT_HEADER_BYTES, salt)) {
@@ -159,11 +161,14 @@ class Recovery {
         if (scanned.frame.seq <= through) this.#apply(life, scanned.frame);
         walk.commit = scanned.frame.commit;
         if (walk.hole !== undefined) walk.behind.add(walk.commit);
+        if (scanned.frame.kind === FRAME_KIND.event) walk.trailing = 0;
       } else if (scanned.kind === 'damage') {
         this.#report(segment, bytes, scanned.at, scanned.end, 'fails its checksum and sound frames follow: damage');
-        if (scanned.end > headEnd) walk.hole ??= { at: scanned.at, before: walk.commit };
+        if (scanned.end <= headEnd) continue;
+        walk.hole ??= { at: scanned.at, before: walk.commit };
+        walk.trailing += scanned.end - scanned.at;
       } else if (next === undefined && !this.#rolled) {
-        this.#endAt(segment, life, header, bytes, scanned.at, scanned.lastUsed, walk.commit);
+        this.#endAt(segment, life, header, bytes, scanned.at, scanned.lastUsed, walk);
       }
     }
     if (walk.hole === undefined) return;
@@ -197,17 +202,20 @@ class Recovery {
     bytes: Buffer,
     at: number,
     lastUsed: number,
-    commit: number,
+    walk: Walk,
   ): void {
     const cut = cutOff(header, bytes.length);
-    const note = this.#noteOf(segment, at);
+    const hidden = this.#note?.life === life.ordinal && this.#note.seq > life.last;
+    const note = hidden ? this.#note : this.#noteOf(segment, at);
+    const behind = Math.floor(walk.trailing / frameBytes(EVENT_BYTES_MIN));
+    if (walk.hole !== undefined) this.#state.ends.set(segment.index, at);
     const named = header.kind === 'sound' && sameSegment(header.header, segment);
-    if (named && lastUsed <= at && cut === 0 && note === undefined) {
-      this.#live = { header: header.header, offset: at, commit };
+    if (named && lastUsed <= at && cut === 0 && note === undefined && behind === 0) {
+      this.#live = { header: header.header, offset: at, commit: walk.commit };
       return;
     }
     if (cut > 0 || note !== undefined) this.#marksDoubtful = true;
-    this.#closeTail(segment, life, bytes, at, lastUsed, cut, note);
+    this.#closeTail(segment, life, bytes, at, lastUsed, cut, behind, note);
   }
 
   /** The end of the newest segment is torn, damaged or cut off: nothing that may have stood there is used again. */
@@ -218,12 +226,13 @@ class Recovery {
     at: number,
     lastUsed: number,
     cut: number,
+    behind: number,
     note: TailNote | undefined,
   ): void {
     const evidence = usedSectors(bytes, at, lastUsed) * SECTOR_BYTES + cut;
     const torn = headerAt(bytes, at, segmentSalt(segment));
     const most = evidence === 0 ? 0 : Math.ceil(evidence / frameBytes(EVENT_BYTES_MIN)) + 1;
-    const through = Math.max(life.last + most, torn?.kind === FRAME_KIND.event ? torn.seq : 0, note?.seq ?? 0);
+    const through = Math.max(life.last + most + behind, torn?.kind === FRAME_KIND.event ? torn.seq : 0, note?.seq ?? 0);
     this.#state.ends.set(segment.index, at);
     const what = cut > 0 ? `${cut} bytes were cut off` : note === undefined ? 'torn end' : 'damaged end';
     const end = Math.max(lastUsed, at, Math.min(note?.end ?? 0, bytes.length));

@@ -67,13 +67,21 @@ export async function verifyLedger(
 
 /** A stretch without sound frames, with the sequence that should have come first in it. */
 interface Hole extends Problem {
-  /** The sequence behind it, when an event followed. */
+  /** The sequence behind it, when an event or a segment followed. */
   before: number;
+  /** The commit of the frame before it, and those of the frames behind it. */
+  readonly commit: number;
+  readonly behind: Set<number>;
+  /** The segment was left at a start of the agent, not filled and followed by the next. */
+  left: boolean;
+  readonly newest: boolean;
 }
 
 class Verification {
   readonly #problems: Problem[] = [];
   readonly #holes: Hole[] = [];
+  /** Holes behind which no event came yet. */
+  #open: Hole[] = [];
   readonly #gaps: NamedGap[] = [];
   readonly #epochs: { epoch: string; first: number; last: number; events: number }[] = [];
   readonly #missing: { segment: string; at: number; epoch: string; from: number; through: number }[] = [];
@@ -93,7 +101,9 @@ class Verification {
       const what = `${header.header.bytes - content.length} bytes are cut off`;
       this.#problem({ segment: name, at: content.length, epoch, seq: here.last + 1, what });
     }
-    const open: Hole[] = [];
+    for (const hole of this.#open.splice(0)) if (hole.epoch === epoch) hole.before = segment.baseSeq;
+    const holes: Hole[] = [];
+    let rolled = false;
     let commit = 0;
     let snapshots = 0;
     const frames = scanFrames(content.subarray(0, segment.stop), SEGMENT_HEADER_BYTES, segmentSalt(segment));
@@ -102,19 +112,24 @@ class Verification {
         const { kind, seq, body } = scanned.frame;
         commit = scanned.frame.commit;
         if (kind === FRAME_KIND.snapshot) snapshots += 1;
+        if (kind === FRAME_KIND.rolled) rolled = true;
+        for (const hole of holes) hole.behind.add(commit);
         if (kind !== FRAME_KIND.event || seq > segment.through) continue;
-        for (const hole of open.splice(0)) hole.before = seq;
+        for (const hole of this.#open.splice(0)) hole.before = seq;
         this.#event(segment, scanned.at, decodeEventBody(segment.life, epoch, seq, body));
       } else if (
         scanned.kind === 'damage' ||
         (!scanned.clean && !newest && segment.stop === undefined && !isTornRolled(content, scanned.at, segment, commit))
       ) {
         const what = 'bytes fail their checksum';
-        const hole = { segment: name, at: scanned.at, epoch, seq: here.last + 1, what, before: 0 };
-        open.push(hole);
-        this.#holes.push(hole);
+        const place = { segment: name, at: scanned.at, epoch, seq: here.last + 1, what, newest };
+        const hole: Hole = { ...place, before: 0, commit, behind: new Set(), left: false };
+        holes.push(hole);
+        this.#open.push(hole);
       }
     }
+    for (const hole of holes) hole.left = segment.stop !== undefined && !rolled;
+    this.#holes.push(...holes);
     if (snapshots < 2) {
       const what = `${2 - snapshots} of the 2 copies of its snapshot damaged`;
       this.#problem({ segment: name, at: SEGMENT_HEADER_BYTES, epoch, seq: segment.baseSeq, what });
@@ -173,11 +188,16 @@ class Verification {
     if (end !== undefined) this.#problem({ segment, at: end.at, epoch, seq, what: end.what });
   }
 
-  /** Whether the hole is what a power cut left of a commit that nobody was answered for. */
+  /**
+   * Whether the hole is what a power cut left of a commit that nobody was answered for: all behind it is of that commit,
+   * the segment ends there, and recovery found no witness that the commit had been finished.
+   */
   #torn(hole: Hole, view: LedgerView): boolean {
-    if (hole.before === 0) return false;
-    const gaps = [...this.#gaps, ...view.state.unnamed].filter((gap) => gap.epoch === hole.epoch && gap.why === 'torn');
-    return gaps.some((gap) => gap.from <= hole.seq && gap.through >= hole.before - 1 && hole.before > hole.seq);
+    const [commit, ...others] = hole.behind;
+    const last = others.length === 0 && (commit === hole.commit || commit === ((hole.commit + 1) & 0xffff));
+    if (!last || !(hole.newest ? !view.marksDoubtful : hole.left)) return false;
+    const gaps = [...this.#gaps, ...view.state.unnamed].filter((gap) => gap.epoch === hole.epoch && gap.why !== 'torn');
+    return !gaps.some((gap) => gap.from < hole.before && gap.through >= hole.seq);
   }
 
   #event(segment: ViewedSegment, at: number, event: StoredEvent): void {

@@ -208,3 +208,25 @@ test('damage behind the head of a segment that its second snapshot makes good do
   assert.equal(aftermath.phase, 'open');
   assert.equal(aftermath.quarantined, 1);
 });
+
+test('the number of a damaged last event is not used again, with or without the notes', async () => {
+  for (const sample of [closed, killed]) {
+    const name = (await segmentNames(sample.directory)).at(-1) as string;
+    const whole = await readFile(join(sample.directory, name));
+    const id = parseSegmentName(name) as SegmentId;
+    const events = places(id, whole).filter(({ seq }) => seq !== undefined);
+    const last = events.at(-1);
+    assert.ok(last);
+    for (const at of [last.at, last.at + 8, last.at + 17, last.at + 60, last.end - 12]) {
+      await endure(sample, { file: name, hurt: flip(at), what: `flip at ${at}` });
+      const directory = await mkdtemp(join(tmpdir(), 'fieldpost-damage-'));
+      await cp(sample.directory, directory, { recursive: true });
+      await rm(join(directory, 'notes'));
+      await writeFile(join(directory, name), flip(at)(Buffer.from(whole)) as Buffer);
+      for (const result of (await live(directory, [])).appended) {
+        assert.ok(result.kind === 'accepted' && result.seq > SALES + 1, `${JSON.stringify(result)}, flip at ${at}`);
+      }
+      await rm(directory, { recursive: true });
+    }
+  }
+});
