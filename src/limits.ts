@@ -6,8 +6,5 @@
 /** One event's JSON, bytes. Fits EMQX's default maximum packet size (1 MiB) sixteen times, and the commit buffer. */
 export const EVENT_BYTES_MAX = 64 * 1024;
 
-/** One frame off a line, bytes, where the sensor's `framing.max` does not say less. A DSMR telegram is up to 4 KiB. */
-export const FRAME_BYTES_MAX = 16 * 1024;
-
 /** Event drafts waiting for a commit. At 64 KiB each this bounds the memory that a stalled disk can take. */
 export const APPENDS_WAITING_MAX = 256;

@@ -43,6 +43,8 @@ export interface CommitterOptions {
   readonly maxBytes: number;
   /** Told of each finished commit, before anyone else is. */
   readonly onTail: (tail: TailNote) => void;
+  /** Events begin to be refused, or are accepted again. */
+  readonly onRefusing?: () => void;
 }
 
 interface WaitingSession {
@@ -286,10 +288,12 @@ export class Committer {
   }
 
   #refuse(batch: readonly ComposedEvent[], code: string, reason: string): void {
-    if (this.#refusing?.code !== code) {
-      this.#options.log.error(`ledger refuses events: ${reason}`, { code });
-    }
+    const news = this.#refusing?.code !== code;
     this.#refusing = { code, reason };
+    if (news) {
+      this.#options.log.error(`ledger refuses events: ${reason}`, { code });
+      this.#options.onRefusing?.();
+    }
     this.#refused += batch.length;
     for (const { append } of batch) append.resolve({ kind: 'refused', code, reason });
   }
@@ -298,6 +302,7 @@ export class Committer {
     if (this.#refusing === undefined) return;
     this.#options.log.info('ledger accepts events again', { refused: this.#refused });
     this.#refusing = undefined;
+    this.#options.onRefusing?.();
   }
 
   #retryLater(): void {

@@ -31,6 +31,8 @@ export interface LedgerOptions {
   readonly maxBytes: number;
   /** How long settled events stay, milliseconds; judged by a synchronised clock only. */
   readonly retainMs: number;
+  /** Events begin to be refused, or are accepted again. */
+  readonly onRefusing?: () => void;
 }
 
 export interface LedgerFigures {

@@ -87,7 +87,7 @@ export async function setStage(t: TestContext, options: StageOptions = {}): Prom
       key: await readFile(files.consumer.key),
     },
     answers: () => heard,
-    seen: () => witness.outLines.filter((line) => line.startsWith('{')).map(parseSeen),
+    seen: () => witness.outLines.map(parseSeen),
     meter: async (text) => {
       await until(() => line.write(`${text}\n`), 'the agent on the line', DEADLINE_MS);
     },
@@ -150,7 +150,7 @@ async function startWitness(t: TestContext, broker: Mosquitto, files: Files): Pr
     ],
   });
   t.after(() => child.kill9());
-  await until(() => broker.log.some((line) => line.endsWith('fp/v1/#')), 'the subscription', DEADLINE_MS);
+  await until(() => broker.log.some((said) => said.endsWith('fp/v1/#')), 'the subscription', DEADLINE_MS);
   return child;
 }
 

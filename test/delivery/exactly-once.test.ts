@@ -25,7 +25,7 @@ function seeded(seed: number): () => number {
 interface CrashableFiles {
   readonly files: LedgerFiles;
   /** From now on nothing of this process reaches the disk, and nothing it waits for comes. */
-  crash(): Promise<void>;
+  readonly crash: () => Promise<void>;
 }
 
 function crashableFiles(directory: string): CrashableFiles {
@@ -79,7 +79,7 @@ class Life {
     this.sender = new Sender({
       ledger,
       clock: systemClock,
-      chance: { unit: () => 0, bytes: systemChance.bytes },
+      chance: { unit: () => 0, bytes: (count) => systemChance.bytes(count) },
       log: quietLog(),
       topics: topicsOf('fp/v1', 'pump-42'),
       protocol: 5,
@@ -148,6 +148,10 @@ interface Outcome {
   readonly broker: ModelBroker;
 }
 
+function neverRejects(error: unknown): never {
+  throw new Error('append must never reject', { cause: error });
+}
+
 async function storm(t: TestContext, flavour: Flavour, seed: number, losesState: boolean): Promise<Outcome> {
   const random = seeded(seed);
   const directory = await temporaryDirectory(t);
@@ -162,7 +166,9 @@ async function storm(t: TestContext, flavour: Flavour, seed: number, losesState:
         const seq = next;
         next += 1;
         const kept = life.ledger;
-        void kept.append(sale(seq)).then((result) => result.kind === 'accepted' && accepted.add(String(seq)));
+        kept.append(sale(seq)).then((result) => {
+          if (result.kind === 'accepted') accepted.add(String(seq));
+        }, neverRejects);
       }
     } else if (dice < 0.8) life.up?.answer(1 + Math.floor(random() * 30));
     else if (dice < 0.86) life.cut();
@@ -228,13 +234,14 @@ test('quota and busy are tried again, a dead letter never blocks the rest, in or
   const life = await Life.start(await temporaryDirectory(t));
   await life.connect(broker);
   broker.refusals.push(0x97, 0x89, 0x99);
-  for (let seq = 1; seq <= 10; seq += 1) void life.ledger.append(sale(seq));
+  const appended = Array.from({ length: 10 }, (_, at) => life.ledger.append(sale(at + 1)));
   const until = performance.now() + 10_000;
   while (life.ledger.figures.unsent > 0) {
     assert.ok(performance.now() < until);
     life.up?.answer(5);
     await turn();
   }
+  for (const result of await Promise.all(appended)) assert.equal(result.kind, 'accepted');
   assert.equal(life.ledger.figures.dead, 1);
   assert.equal(broker.delivered.length, 10);
   await life.ledger.close();
