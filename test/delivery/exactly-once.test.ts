@@ -6,8 +6,9 @@ import { Sender } from '../../src/delivery/sender.ts';
 import type { Ledger } from '../../src/ledger/ledger.ts';
 import { systemChance } from '../../src/platform/chance.ts';
 import { systemClock } from '../../src/platform/clock.ts';
-import type { LedgerFiles } from '../../src/ledger/files.ts';
+import type { DurableFile, LedgerFiles } from '../../src/ledger/files.ts';
 import { ledgerFiles } from '../../src/platform/ledger-files.ts';
+import type { Clock, Timer } from '../../src/ports.ts';
 import { openLedger, quietLog, sale, temporaryDirectory } from '../ledger/rig.ts';
 import { type Flavour, ModelBroker, type ModelLink, modelLink } from './model-broker.ts';
 
@@ -32,6 +33,7 @@ function crashableFiles(directory: string): CrashableFiles {
   const real = ledgerFiles(directory);
   let dead = false;
   const underway = new Set<Promise<unknown>>();
+  const opened: DurableFile[] = [];
   const never = new Promise<never>(() => undefined);
   const guard = <T>(work: () => Promise<T>): Promise<T> => {
     if (dead) return never;
@@ -50,6 +52,7 @@ function crashableFiles(directory: string): CrashableFiles {
     read: (name, from, length) => guard(() => real.read(name, from, length)),
     openDurable: async (name) => {
       const file = await guard(() => real.openDurable(name));
+      opened.push(file);
       return { write: (bytes, at) => guard(() => file.write(bytes, at)), close: () => guard(() => file.close()) };
     },
     openNote: async (name) => {
@@ -60,9 +63,30 @@ function crashableFiles(directory: string): CrashableFiles {
   const crash = async (): Promise<void> => {
     dead = true;
     await Promise.allSettled(underway);
+    await Promise.allSettled(opened.map((file) => file.close()));
     await real.unlock();
   };
   return { files, crash };
+}
+
+/** Timers that end with their process. */
+function crashableClock(): { readonly clock: Clock; readonly crash: () => void } {
+  const timers = new Set<Timer>();
+  let dead = false;
+  const after: Clock['after'] = (ms, run) => {
+    if (dead) return { cancel: () => undefined };
+    const timer = systemClock.after(ms, () => {
+      timers.delete(timer);
+      run();
+    });
+    timers.add(timer);
+    return timer;
+  };
+  const crash = (): void => {
+    dead = true;
+    for (const timer of timers) timer.cancel();
+  };
+  return { clock: { ...systemClock, after }, crash };
 }
 
 /** One life of an agent's process: ledger and sender, without sockets. */
@@ -70,15 +94,17 @@ class Life {
   readonly ledger: Ledger;
   readonly sender: Sender;
   readonly #crashFiles: () => Promise<void>;
+  readonly #crashTimers: () => void;
   up: ModelLink | undefined;
   sessionOver = false;
 
-  private constructor(ledger: Ledger, crashFiles: () => Promise<void>) {
+  private constructor(ledger: Ledger, clock: Clock, crashTimers: () => void, crashFiles: () => Promise<void>) {
     this.ledger = ledger;
     this.#crashFiles = crashFiles;
+    this.#crashTimers = crashTimers;
     this.sender = new Sender({
       ledger,
-      clock: systemClock,
+      clock,
       chance: { unit: () => 0, bytes: (count) => systemChance.bytes(count) },
       log: quietLog(),
       topics: topicsOf('fp/v1', 'pump-42'),
@@ -92,7 +118,8 @@ class Life {
 
   static async start(directory: string): Promise<Life> {
     const { files, crash } = crashableFiles(directory);
-    return new Life(await openLedger(directory, { files }), crash);
+    const time = crashableClock();
+    return new Life(await openLedger(directory, { files, clock: time.clock }), time.clock, time.crash, crash);
   }
 
   async connect(broker: ModelBroker): Promise<void> {
@@ -124,9 +151,17 @@ class Life {
     this.up = undefined;
   }
 
+  /** An orderly end. */
+  async close(): Promise<void> {
+    this.cut();
+    await this.ledger.close();
+    this.#crashTimers();
+  }
+
   /** As after kill -9: nothing is finished; only what the kernel has survives. */
   async crash(): Promise<void> {
     this.cut();
+    this.#crashTimers();
     await this.#crashFiles();
   }
 }
@@ -184,7 +219,7 @@ async function storm(t: TestContext, flavour: Flavour, seed: number, losesState:
     if (random() < 0.3) await turn();
   }
   await drain(life, broker);
-  await life.ledger.close();
+  await life.close();
   return { accepted, broker };
 }
 
@@ -244,5 +279,5 @@ test('quota and busy are tried again, a dead letter never blocks the rest, in or
   for (const result of await Promise.all(appended)) assert.equal(result.kind, 'accepted');
   assert.equal(life.ledger.figures.dead, 1);
   assert.equal(broker.delivered.length, 10);
-  await life.ledger.close();
+  await life.close();
 });
