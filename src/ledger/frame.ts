@@ -71,7 +71,8 @@ export function frameAt(bytes: Buffer, at: number, salt: number): { frame: Frame
   if (head === undefined) return undefined;
   const bodyEnd = at + FRAME_HEADER_BYTES + head.bodyBytes;
   const end = at + frameBytes(head.bodyBytes);
-  if (end > bytes.length) return undefined;
+  // The zeros behind the body may be cut off: they carry nothing.
+  if (bodyEnd > bytes.length) return undefined;
   const bodyCrc = bytes.readUInt32LE(at + 20);
   if (bodyCrc !== crc32c(bytes, at + FRAME_HEADER_BYTES, bodyEnd, salt)) return undefined;
   const body = bytes.subarray(at + FRAME_HEADER_BYTES, bodyEnd);

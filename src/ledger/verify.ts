@@ -111,6 +111,10 @@ class Verification {
       if (scanned.kind === 'frame') {
         const { kind, seq, body } = scanned.frame;
         commit = scanned.frame.commit;
+        // No checksum covers the zeros that fill a frame up, and nothing reads them; they are damage all the same.
+        if (content.subarray(scanned.at + FRAME_HEADER_BYTES + body.length, scanned.end).some((byte) => byte !== 0)) {
+          this.#problem({ segment: name, at: scanned.at, epoch, seq: here.last, what: 'is not filled up with zeros' });
+        }
         if (kind === FRAME_KIND.snapshot) snapshots += 1;
         if (kind === FRAME_KIND.rolled) rolled = true;
         for (const hole of holes) hole.behind.add(commit);

@@ -30,7 +30,9 @@ function places(id: SegmentId, bytes: Buffer): { at: number; end: number; seq: n
   for (const scanned of scanFrames(bytes, SEGMENT_HEADER_BYTES, segmentSalt(id))) {
     if (scanned.kind !== 'frame') continue;
     const seq = scanned.frame.kind === FRAME_KIND.event ? scanned.frame.seq : undefined;
-    found.push({ at: scanned.at, end: scanned.end, seq });
+    // Without the zeros that fill it up: they carry nothing.
+    const end = scanned.at + FRAME_HEADER_BYTES + scanned.frame.body.length;
+    found.push({ at: scanned.at, end, seq });
   }
   return found;
 }
@@ -217,7 +219,7 @@ test('the number of a damaged last event is not used again, with or without the 
     const events = places(id, whole).filter(({ seq }) => seq !== undefined);
     const last = events.at(-1);
     assert.ok(last);
-    for (const at of [last.at, last.at + 8, last.at + 17, last.at + 60, last.end - 12]) {
+    for (const at of [last.at, last.at + 8, last.at + 17, last.at + 60, last.end - 3]) {
       await endure(sample, { file: name, hurt: flip(at), what: `flip at ${at}` });
       const directory = await mkdtemp(join(tmpdir(), 'fieldpost-damage-'));
       await cp(sample.directory, directory, { recursive: true });
