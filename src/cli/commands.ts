@@ -24,7 +24,7 @@ const COMMANDS: readonly Command[] = [
   },
   {
     name: 'ledger',
-    usage: 'list|stat|verify --dir DIR [--json]',
+    usage: 'list|stat|verify --dir DIR|--config device.json [--from N] [--through N] [--epoch E] [--json]',
     summary: 'look into a ledger, beside a running agent or without one',
     load: async () => (await import('./ledger.ts')).ledgerCommand,
   },

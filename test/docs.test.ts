@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), 'utf8');
+}
+
+test('each invariant has its number, in order, and names tests that are there', () => {
+  const rows = read('docs/INVARIANTS.md')
+    .split('\n')
+    .filter((line) => /^\| \d+ \|/.test(line));
+  assert.ok(rows.length >= 20);
+  for (const [at, row] of rows.entries()) {
+    assert.ok(row.startsWith(`| ${at + 1} |`), row);
+    const named = [...row.matchAll(/`(test\/[^`]+)`/g)].map((match) => match[1] as string);
+    assert.ok(named.length > 0, `names no test: ${row}`);
+    assert.deepEqual(
+      named.filter((path) => !existsSync(join(ROOT, path))),
+      [],
+    );
+  }
+});
+
+test('links between the documents lead somewhere', () => {
+  for (const page of ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'docs/ARCHITECTURE.md', 'docs/CONTRACT.md']) {
+    for (const [, target] of read(page).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
+      assert.ok(existsSync(join(ROOT, dirname(page), target as string)), `${page} links to ${target}`);
+    }
+  }
+});
