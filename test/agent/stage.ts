@@ -46,6 +46,8 @@ const DEADLINE_MS = 15_000;
 export interface StageOptions {
   /** Where the ledger lies; default: a folder of the stage's own. */
   readonly ledgerDirectory?: string;
+  /** Further environment of the agent. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export async function setStage(t: TestContext, options: StageOptions = {}): Promise<Stage> {
@@ -73,7 +75,7 @@ export async function setStage(t: TestContext, options: StageOptions = {}): Prom
     ledgerDirectory,
     line: line.port,
   });
-  const agent = agentProcess(t, config);
+  const agent = agentProcess(t, config, options.env);
   return {
     agent,
     broker,

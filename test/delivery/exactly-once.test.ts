@@ -8,7 +8,7 @@ import { systemChance } from '../../src/platform/chance.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import type { DurableFile, LedgerFiles } from '../../src/ledger/files.ts';
 import { ledgerFiles } from '../../src/platform/ledger-files.ts';
-import type { Clock, Timer } from '../../src/ports.ts';
+import type { Clock, LinkTerms, Timer } from '../../src/ports.ts';
 import { openLedger, quietLog, sale, temporaryDirectory } from '../ledger/rig.ts';
 import { type Flavour, ModelBroker, type ModelLink, modelLink } from './model-broker.ts';
 
@@ -122,7 +122,7 @@ class Life {
     return new Life(await openLedger(directory, { files, clock: time.clock }), time.clock, time.crash, crash);
   }
 
-  async connect(broker: ModelBroker): Promise<void> {
+  async connect(broker: ModelBroker, terms: Partial<LinkTerms> = {}): Promise<void> {
     const key = {
       broker: 'model',
       client: 'pump-42',
@@ -140,6 +140,7 @@ class Life {
       present,
       (chunk) => this.sender.inbound(chunk),
       () => this.cut(),
+      terms,
     );
     const life = this.ledger.drainingLife;
     assert.ok(life);
@@ -279,5 +280,65 @@ test('quota and busy are tried again, a dead letter never blocks the rest, in or
   for (const result of await Promise.all(appended)) assert.equal(result.kind, 'accepted');
   assert.equal(life.ledger.figures.dead, 1);
   assert.equal(broker.delivered.length, 10);
+  await life.close();
+});
+
+async function settle(life: Life, done: () => boolean): Promise<void> {
+  const until = performance.now() + 10_000;
+  while (!done()) {
+    assert.ok(performance.now() < until, 'not done in time');
+    life.up?.answer(5);
+    await turn();
+  }
+}
+
+test('a stream that an access rule forbids waits and is named; the other streams go on', async (t) => {
+  const broker = new ModelBroker('mosquitto');
+  const directory = await temporaryDirectory(t);
+  const life = await Life.start(directory);
+  await life.connect(broker);
+  broker.forbidden.add('fp/v1/pump-42/up/event/sale');
+  const kept = Array.from({ length: 5 }, (_, at) => life.ledger.append(sale(at + 1)));
+  const others = Array.from({ length: 5 }, (_, at) => life.ledger.append({ ...sale(at + 11), stream: 'meter' }));
+  for (const result of await Promise.all([...kept, ...others])) assert.equal(result.kind, 'accepted');
+  await settle(life, () => life.ledger.figures.unsent === 5);
+  assert.deepEqual(life.sender.figures.forbidden, ['sale']);
+  assert.equal(broker.delivered.filter((one) => one.topic.endsWith('/meter')).length, 5);
+  // A new connection tries again, and the rule has been mended.
+  broker.forbidden.clear();
+  life.cut();
+  await life.close();
+  const next = await Life.start(directory);
+  await next.connect(broker);
+  await settle(next, () => next.ledger.figures.unsent === 0);
+  assert.deepEqual(salesOf(broker), ['11', '12', '13', '14', '15', '1', '2', '3', '4', '5']);
+  await next.close();
+});
+
+test('a receive maximum of 1 is served one event at a time, in order', async (t) => {
+  const broker = new ModelBroker('emqx-5');
+  const life = await Life.start(await temporaryDirectory(t));
+  await life.connect(broker, { receiveMaximum: 1 });
+  const appends = Array.from({ length: 20 }, (_, at) => life.ledger.append(sale(at + 1)));
+  await Promise.all(appends);
+  let most = 0;
+  await settle(life, () => {
+    most = Math.max(most, life.sender.figures.inFlight);
+    return life.ledger.figures.unsent === 0;
+  });
+  assert.equal(most, 1);
+  assert.equal(salesOf(broker).length, 20);
+  await life.close();
+});
+
+test("an event above the broker's maximum packet size is a dead letter, and the rest goes on", async (t) => {
+  const broker = new ModelBroker('mosquitto');
+  const life = await Life.start(await temporaryDirectory(t));
+  await life.connect(broker, { maximumPacketSize: 2000 });
+  const big = { ...sale(1), raw: Buffer.alloc(4000) };
+  assert.equal((await life.ledger.append(big)).kind, 'accepted');
+  assert.equal((await life.ledger.append(sale(2))).kind, 'accepted');
+  await settle(life, () => life.ledger.figures.dead === 1 && life.ledger.figures.unsent === 0);
+  assert.deepEqual(salesOf(broker), ['2']);
   await life.close();
 });

@@ -25,6 +25,8 @@ export class ModelBroker {
   /** Reason codes to answer the next PUBLISHes with, instead of taking them. */
   readonly refusals: number[] = [];
   readonly publishes: Publish[] = [];
+  /** Topics that an access rule forbids (0x87). */
+  readonly forbidden = new Set<string>();
   #awaiting = new Map<number, Publish>();
   #sessionKept = false;
   readonly #flavour: Flavour;
@@ -58,6 +60,7 @@ export class ModelBroker {
     this.publishes.push(publish);
     const refusal = this.refusals.shift();
     if (refusal !== undefined) return ack(0x50, publish.identifier, refusal);
+    if (this.forbidden.has(publish.topic)) return ack(0x50, publish.identifier, 0x87);
     const known = this.#awaiting.get(publish.identifier);
     if (this.#flavour === 'mosquitto') {
       this.#awaiting.set(publish.identifier, publish);
