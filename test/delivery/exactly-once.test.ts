@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { markAfterConnack, planSession } from '../../src/broker/session-plan.ts';
 import { topicsOf } from '../../src/broker/topics.ts';
@@ -340,5 +342,35 @@ test("an event above the broker's maximum packet size is a dead letter, and the 
   assert.equal((await life.ledger.append(sale(2))).kind, 'accepted');
   await settle(life, () => life.ledger.figures.dead === 1 && life.ledger.figures.unsent === 0);
   assert.deepEqual(salesOf(broker), ['2']);
+  await life.close();
+});
+
+test('an old epoch is handed over before the new one, each in a session of its own', async (t) => {
+  const broker = new ModelBroker('emqx-5');
+  const directory = await temporaryDirectory(t);
+  const before = await Life.start(directory);
+  for (let seq = 1; seq <= 300; seq += 1) {
+    const result = before.ledger.append(sale(seq));
+    if (seq % 50 === 0) assert.equal((await result).kind, 'accepted');
+  }
+  await before.close();
+  const segments = (await readdir(directory)).filter((name) => name.endsWith('.seg')).sort();
+  assert.ok(segments.length >= 2);
+  // The newest segment is gone: its last sequence can not be known, so a new epoch begins.
+  await rm(join(directory, segments.at(-1) as string));
+  const life = await Life.start(directory);
+  for (let seq = 1001; seq <= 1005; seq += 1) assert.equal((await life.ledger.append(sale(seq))).kind, 'accepted');
+  await life.connect(broker);
+  await settle(life, () => life.sessionOver);
+  const old = salesOf(broker);
+  assert.ok(old.length > 50 && old.every((seq) => Number(seq) <= 300), `${old.length} of the old epoch`);
+  life.cut();
+  life.sessionOver = false;
+  await life.connect(broker);
+  await settle(life, () => life.ledger.figures.unsent === 0);
+  assert.deepEqual(salesOf(broker), [...old, '1001', '1002', '1003', '1004', '1005']);
+  const epochs = broker.delivered.map(({ payload }) => (JSON.parse(payload) as { readonly epoch: string }).epoch);
+  assert.equal(new Set(epochs).size, 2);
+  assert.equal(broker.publishes.length, broker.delivered.length);
   await life.close();
 });

@@ -7,6 +7,8 @@ import { FRAME_HEADER_BYTES, FRAME_KIND, scanFrames } from '../../src/ledger/fra
 import { parseSegmentName, SEGMENT_HEADER_BYTES, type SegmentId, segmentSalt } from '../../src/ledger/segment.ts';
 import { live, listAll, makeSample, type Sample, seeded, segmentNames, verifyDirectory } from './sample.ts';
 
+/** FIELDPOST_EXHAUSTIVE=1 takes every structural byte and every edge: some thousand ledgers, minutes instead of seconds. */
+const EXHAUSTIVE = process.env['FIELDPOST_EXHAUSTIVE'] === '1';
 const SEED = Number(process.env['FIELDPOST_SEED'] ?? 20261124);
 const SALES = 90;
 const samples: Sample[] = [];
@@ -143,8 +145,7 @@ for (const [kind, sample] of [
     const random = seeded(SEED);
     for (const name of await segmentNames(sample.directory)) {
       for (const at of await structuralPlaces(sample, name)) {
-        // All of them are some thousand ledgers; a quarter of them, another quarter with another seed.
-        if (random() < 0.06)
+        if (EXHAUSTIVE || random() < 0.06)
           await endure(sample, { file: name, hurt: flip(at, 1 << Math.floor(random() * 8)), what: `flip at ${at}` });
       }
     }
@@ -154,7 +155,7 @@ for (const [kind, sample] of [
     const random = seeded(SEED + 1);
     for (const name of [...(await segmentNames(sample.directory)), 'notes', 'spare', 'reserve']) {
       const { length } = await readFile(join(sample.directory, name));
-      for (let n = 0; n < 25; n += 1) {
+      for (let n = 0; n < (EXHAUSTIVE ? 500 : 25); n += 1) {
         const at = Math.floor(random() * length);
         await endure(sample, { file: name, hurt: flip(at), what: `flip at ${at}` });
       }
@@ -169,7 +170,7 @@ for (const [kind, sample] of [
       assert.ok(id);
       const edges = places(id, bytes)
         .flatMap(({ at }) => [at - 1, at, at + 1])
-        .filter(() => random() < 0.15);
+        .filter(() => EXHAUSTIVE || random() < 0.15);
       for (const length of [0, 1, SEGMENT_HEADER_BYTES, bytes.length - 1, ...edges]) {
         await endure(sample, { file: name, hurt: (whole) => whole.subarray(0, length), what: `cut to ${length}` });
       }
