@@ -53,6 +53,8 @@ interface Attached {
   readonly sentBefore: number;
   readonly outbox: Outbox;
   readonly flight: Flight;
+  /** Dead letters of this connection, also those whose mark is still on its way to disk. */
+  readonly buried: Set<number>;
   noted: number;
 }
 
@@ -98,6 +100,7 @@ export class Sender {
       sentBefore,
       outbox: new Outbox({ ...this.#options, life, onReady: () => this.#attached === attached && this.#pump([]) }),
       flight: new Flight(),
+      buried: new Set(),
       noted: sentBefore,
     };
     this.#attached = attached;
@@ -203,8 +206,8 @@ export class Sender {
     this.#watch(attached);
   }
 
-  #passOver({ life, flight }: Attached, seq: number, stream: string): boolean {
-    if (this.#forbidden.has(stream)) return true;
+  #passOver({ life, flight, buried }: Attached, seq: number, stream: string): boolean {
+    if (this.#forbidden.has(stream) || buried.has(seq)) return true;
     return life.handed.has(seq) || life.dead.has(seq) || life.released.has(seq) || flight.has(seq);
   }
 
@@ -226,6 +229,7 @@ export class Sender {
         return;
       case 'mark-dead':
         log.error('broker refuses an event for good: dead letter', { seq: effect.seq, code: effect.reason });
+        attached.buried.add(effect.seq);
         ledger.bury(life, effect.seq, effect.reason);
         return;
       case 'later':
