@@ -13,6 +13,8 @@ export type FaultCode =
   | 'line.open' // the port could not be opened
   | 'broker.unreachable'
   | 'broker.refused'
+  | 'broker.forbidden' // an access rule of the broker refuses this topic (0x87)
+  | 'state.disk' // a small state document could not be written
   | 'config.invalid'
   | 'key.exposed' // a private key is readable by others
   | 'usage';

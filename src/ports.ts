@@ -120,6 +120,62 @@ export interface EventSink {
   append(draft: EventDraft): Promise<AppendResult>;
 }
 
+// ---- the host -------------------------------------------------------------------------------------------------------
+
+export const HOST_METRICS = ['cpu', 'memory', 'disk', 'temperature', 'network'] as const;
+export type HostMetric = (typeof HOST_METRICS)[number];
+
+/** `unit` in SenML words (RFC 8428): B, Cel, / (a ratio). */
+export interface HostReading {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string | undefined;
+}
+
+export interface HostMetrics {
+  /** Readings of what this machine can tell; what it can not is left out. Rejects only when nothing can be told at all. */
+  read(metrics: readonly HostMetric[]): Promise<readonly HostReading[]>;
+}
+
+/** What this machine is, as far as it says; for the inventory, never a credential. */
+export interface Hardware {
+  readonly model: string | undefined;
+  readonly serial: string | undefined;
+  readonly arch: string;
+  readonly os: string;
+  readonly kernel: string;
+  readonly node: string;
+  readonly hostname: string;
+}
+
+// ---- schedules ------------------------------------------------------------------------------------------------------
+
+export interface Cron {
+  /** Runs at each time that the expression names, on the wall clock of `timezone` (IANA; undefined: the machine's). */
+  schedule(expression: string, timezone: string | undefined, run: () => void): Promise<Timer>;
+}
+
+// ---- small state ----------------------------------------------------------------------------------------------------
+
+/** One small JSON document that survives a power cut. */
+export interface StateDocument<Value> {
+  readonly value: Value;
+  /** Resolves when the new value is on stable storage. Rejects with Fault `state.disk`; the value in memory is then new all the same. */
+  write(value: Value): Promise<void>;
+}
+
+export interface StateStore {
+  /**
+   * Reads the document; `initial` when there is none. `parse` gives undefined for what it does not know. Never rejects:
+   * what can not be read is kept aside, told in the log, and `initial` counts.
+   */
+  open<Value>(
+    name: string,
+    parse: (found: unknown) => Value | undefined,
+    initial: Value,
+  ): Promise<StateDocument<Value>>;
+}
+
 // ---- telemetry ------------------------------------------------------------------------------------------------------
 
 /** QoS 0, may be lost. False: not sent (offline or the socket is full); the caller counts it as dropped. */
@@ -144,12 +200,68 @@ export interface LinkTarget {
   readonly will: { readonly topic: string; readonly payload: Buffer; readonly delayMs: number };
 }
 
-/** Why a link is over, or was never up. Tests check `kind`, people read `text`. */
+/**
+ * What ended a link or kept it from coming up, as a stable word: what a person has to mend, each in another place. It is
+ * in the log, in the status and in status.json (docs/OPERATIONS.md lists them).
+ */
+export type LinkWord =
+  | 'tls.other-ca'
+  | 'tls.wrong-name'
+  | 'tls.expired'
+  | 'tls.not-yet-valid'
+  | 'tls.revoked'
+  | 'tls.no-crl'
+  | 'tls.not-tls'
+  | 'tls.version'
+  | 'tls.other'
+  | 'identity.missing'
+  | 'identity.unknown-ca'
+  | 'identity.revoked'
+  | 'identity.expired'
+  | 'identity.not-yet-valid'
+  | 'identity.rejected'
+  | 'identity.files'
+  | 'login.password'
+  | 'login.forbidden'
+  | 'login.client-identifier'
+  | 'broker.busy'
+  | 'broker.protocol'
+  | 'broker.stopping'
+  | 'broker.refused'
+  | 'broker.taken-over'
+  | 'broker.silent'
+  | 'broker.closed'
+  | 'network.refused'
+  | 'network.unreachable'
+  | 'network.name'
+  | 'network.timeout'
+  | 'network.lost'
+  | 'own.ended';
+
+/** Why a link is over, or was never up. Tests and the retry check `word`, people read `text`. */
 export interface LinkEnd {
-  readonly kind: 'closed' | 'refused' | 'unreachable' | 'taken-over' | 'protocol-error' | 'silent' | 'ended';
+  readonly word: LinkWord;
   readonly text: string;
   /** The broker's reason code, where it gave one. */
   readonly code?: number;
+}
+
+/** A message as it came down. The properties are MQTT 5's; over 3.1.1 there are none. */
+export interface InboundMessage {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly retained: boolean;
+  readonly responseTopic?: string;
+  readonly correlationData?: Buffer;
+  /** What is left of the message expiry interval. */
+  readonly expirySeconds?: number;
+}
+
+export interface PublishOptions {
+  readonly qos: 0 | 1;
+  readonly retain: boolean;
+  /** MQTT 5 only; left out over 3.1.1. */
+  readonly correlationData?: Buffer;
 }
 
 export interface LinkListener {
@@ -157,7 +269,7 @@ export interface LinkListener {
   inbound(chunk: Buffer): readonly Buffer[];
   /** The socket takes bytes again after it was full. */
   drained(): void;
-  message(topic: string, payload: Buffer, retained: boolean): void;
+  message(message: InboundMessage): void;
   /** Exactly once, last. */
   ended(end: LinkEnd): void;
 }
@@ -180,8 +292,14 @@ export interface Link {
   readonly full: boolean;
   /** Own packets, in one piece. */
   write(packets: Buffer): void;
-  /** QoS 0 or 1 through MQTT.js. Resolves when sent (QoS 0) or acknowledged (QoS 1). */
-  publish(topic: string, payload: Buffer, options: { readonly qos: 0 | 1; readonly retain: boolean }): Promise<void>;
+  /** The TLS session was resumed from the one before; undefined without TLS. */
+  readonly resumed: boolean | undefined;
+  /**
+   * QoS 0 or 1 through MQTT.js. Resolves when sent (QoS 0) or acknowledged (QoS 1). Rejects with Fault `broker.forbidden`
+   * when an access rule refuses it, with `broker.refused` for another reason code, with the link's error otherwise.
+   */
+  publish(topic: string, payload: Buffer, options: PublishOptions): Promise<void>;
+  /** Rejects as `publish` does. */
   subscribe(filter: string, qos: 0 | 1): Promise<void>;
   /** DISCONNECT with reason 0, which takes the will back; then closes. */
   end(): Promise<void>;

@@ -23,6 +23,7 @@ interface Unsynced {
 type NameChange =
   | { readonly kind: 'create'; readonly name: string; readonly file: FileImage }
   | { readonly kind: 'rename'; readonly from: string; readonly to: string }
+  | { readonly kind: 'link'; readonly from: string; readonly to: string }
   | { readonly kind: 'unlink'; readonly name: string };
 
 export interface DiskImage {
@@ -33,6 +34,8 @@ export interface DiskImage {
 
 export interface CutOptions {
   readonly chance: () => number;
+  /** The control: a disk that takes a sync for nothing. */
+  readonly ignoreSync?: boolean;
   /** The control: a disk that takes O_DSYNC for a plain write. */
   readonly ignoreDurable?: boolean;
 }
@@ -71,11 +74,17 @@ class Disk {
       this.#names.delete(call.from);
       this.#names.set(call.to, file);
       this.#changes.push(call);
+    } else if (call.kind === 'link') {
+      const file = this.#names.get(call.from);
+      if (file === undefined) return;
+      this.#names.set(call.to, file);
+      this.#changes.push(call);
     } else if (call.kind === 'unlink') {
       this.#names.delete(call.name);
       this.#changes.push(call);
-    } else if (call.kind === 'sync') this.#sync(call.fd);
-    else this.#write(call);
+    } else if (call.kind === 'sync') {
+      if (this.#options.ignoreSync !== true) this.#sync(call.fd);
+    } else this.#write(call);
   }
 
   image(): DiskImage {
@@ -134,7 +143,7 @@ function commit(names: Map<string, FileImage>, changes: readonly NameChange[]): 
     else if (change.kind === 'unlink') names.delete(change.name);
     else {
       const file = names.get(change.from);
-      names.delete(change.from);
+      if (change.kind === 'rename') names.delete(change.from);
       if (file !== undefined) names.set(change.to, file);
     }
   }

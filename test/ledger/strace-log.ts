@@ -22,6 +22,7 @@ export type Syscall =
     }
   | { readonly kind: 'sync'; readonly fd: number }
   | { readonly kind: 'rename'; readonly from: string; readonly to: string }
+  | { readonly kind: 'link'; readonly from: string; readonly to: string }
   | { readonly kind: 'unlink'; readonly name: string }
   | { readonly kind: 'say'; readonly text: string };
 
@@ -32,7 +33,7 @@ export const STRACE_OPTIONS = [
   '-s',
   '300000',
   '-e',
-  'trace=openat,pwrite64,write,fsync,fdatasync,rename,unlink',
+  'trace=openat,pwrite64,write,fsync,fdatasync,rename,link,unlink',
   '-e',
   'signal=none',
 ];
@@ -72,7 +73,7 @@ function callOf(text: string, directory: string): Syscall | undefined {
   const [first, second] = [plain(0), plain(1)];
   if (first === undefined) return undefined;
   if (name === 'unlink') return { kind: 'unlink', name: first };
-  if (name === 'rename' && second !== undefined) return { kind: 'rename', from: first, to: second };
+  if ((name === 'rename' || name === 'link') && second !== undefined) return { kind: name, from: first, to: second };
   if (name !== 'openat') return undefined;
   const has = (flag: string): boolean => rest.includes(flag);
   const flags = { creates: has('O_CREAT'), truncates: has('O_TRUNC'), durable: has('O_DSYNC') };
