@@ -22,7 +22,13 @@ export const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const NODE_MIN = [20, 19];
 
 /** Where a program comes from when its package has another name. */
-const PACKAGE_OF = { mosquitto_sub: 'mosquitto-clients', perl: 'perl-base', 'ssh-keygen': 'openssh-client' };
+const PACKAGE_OF = {
+  mosquitto_pub: 'mosquitto-clients',
+  mosquitto_rr: 'mosquitto-clients',
+  mosquitto_sub: 'mosquitto-clients',
+  perl: 'perl-base',
+  'ssh-keygen': 'openssh-client',
+};
 
 /** Debian keeps daemons here; it is not on the PATH of an ordinary user. */
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/sbin', '/sbin'];

@@ -2,6 +2,7 @@
 // binding and the licences of what was bundled. The result runs from any folder, with no node_modules beside it.
 //
 //   dist/fieldpost.mjs     src/main.ts and all it needs; the package's `bin`
+//   dist/systeminformation.mjs  figures of the machine: loaded when the first is due, and only where `host` is configured
 //   dist/workbench.mjs     src/workbench/index.ts: demo broker and certificate making; the service never loads it
 //   dist/prebuilds/        the serial binding for the machines fieldpost runs on
 //   dist/LICENSES.txt      licence texts of the bundled packages
@@ -21,6 +22,8 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 // macOS, Windows and Android builds are left out: the agent runs on Linux.
 const PREBUILDS = ['linux-x64', 'linux-arm64', 'linux-arm'];
 
+const HOST_FIGURES = 'systeminformation.mjs';
+
 /**
  * @typedef {object} BuildOptions
  * @property {string} out folder the files are put in
@@ -37,6 +40,7 @@ export async function build(options) {
   const results = await Promise.all([
     bundle(main, join(out, 'fieldpost.mjs'), '#!/usr/bin/env node\n', workbench),
     bundle(workbench, join(out, 'workbench.mjs'), '', workbench),
+    bundle(join(root, 'node_modules/systeminformation/lib/index.js'), join(out, HOST_FIGURES), '', workbench),
   ]);
   copyPrebuilds(join(out, 'prebuilds'));
   put(join(out, 'LICENSES.txt'), licences(results.flatMap((result) => Object.keys(result.metafile.inputs))), 0o644);
@@ -66,7 +70,7 @@ async function bundle(entry, outfile, firstLine, workbench) {
     banner: {
       js: `${firstLine}import { createRequire as nodeCreateRequire } from 'node:module';\nconst require = nodeCreateRequire(import.meta.url);`,
     },
-    plugins: [workbenchApart(entry, workbench), serialBinding(), slimMqtt()],
+    plugins: [workbenchApart(entry, workbench), hostFiguresApart(), serialBinding(), slimSerial(), slimMqtt()],
   });
   put(outfile, result.outputFiles[0]?.contents ?? '', 0o755);
   return result;
@@ -111,6 +115,18 @@ function workbenchApart(entry, workbench) {
   };
 }
 
+/** systeminformation is larger than all the rest together: a file of its own that most devices never read. */
+function hostFiguresApart() {
+  return {
+    name: 'host-figures-apart',
+    setup(builder) {
+      builder.onResolve({ filter: /^systeminformation$/ }, (found) =>
+        found.kind === 'dynamic-import' ? { path: `./${HOST_FIGURES}`, external: true } : undefined,
+      );
+    },
+  };
+}
+
 /** node-gyp-build looks for `prebuilds/` beside the package's own file; in the bundle that is beside the bundle. */
 function serialBinding() {
   return {
@@ -129,26 +145,41 @@ function serialBinding() {
   };
 }
 
+/** serialport brings ten parsers and a mock of the binding; fieldpost frames by itself and tests on ptys. */
+function slimSerial() {
+  return without('slim-serial', /^@serialport\/(parser-.+|binding-mock)$/, /node_modules\/serialport\//);
+}
+
 /**
  * MQTT.js brings WebSocket and SOCKS clients, web-worker timers and a copy of node's streams. fieldpost hands it an open
  * socket and node's own timers, so none of them is ever reached; without them the service is a few MiB smaller in memory.
  */
 function slimMqtt() {
-  const unused = /^(ws|socks|worker-timers)$/;
+  const plugin = without('slim-mqtt', /^(ws|socks|worker-timers)$/, /node_modules\/mqtt\//);
   return {
-    name: 'slim-mqtt',
+    name: plugin.name,
+    setup(builder) {
+      plugin.setup(builder);
+      builder.onResolve({ filter: /^readable-stream$/ }, () => ({ path: 'node:stream', external: true }));
+    },
+  };
+}
+
+/** Leaves packages out where `importer` asks for them: whoever uses one all the same gets an error that names it. */
+function without(name, unused, importer) {
+  return {
+    name,
     setup(builder) {
       builder.onResolve({ filter: unused }, (found) =>
-        /node_modules\/mqtt\//.test(found.importer) ? { path: found.path, namespace: 'unused' } : undefined,
+        importer.test(found.importer) ? { path: found.path, namespace: name } : undefined,
       );
-      builder.onLoad({ filter: unused, namespace: 'unused' }, (found) => ({
+      builder.onLoad({ filter: unused, namespace: name }, (found) => ({
         contents: `module.exports = new Proxy({}, { get(_, name) {
           if (name === '__esModule') return true;
           return function missing() { throw new Error('${found.path} is not part of this build'); };
         } });`,
         loader: 'js',
       }));
-      builder.onResolve({ filter: /^readable-stream$/ }, () => ({ path: 'node:stream', external: true }));
     },
   };
 }

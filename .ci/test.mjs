@@ -7,7 +7,16 @@ import { ensureDebian, ensureModules, root } from './bootstrap.mjs';
 import { start } from './start.mjs';
 
 /** What the tests start. */
-const TEST_PROGRAMS = ['mosquitto', 'mosquitto_sub', 'openssl', 'perl', 'ssh-keygen', 'strace'];
+const TEST_PROGRAMS = [
+  'mosquitto',
+  'mosquitto_pub',
+  'mosquitto_rr',
+  'mosquitto_sub',
+  'openssl',
+  'perl',
+  'ssh-keygen',
+  'strace',
+];
 
 /** No file of tests takes longer, milliseconds. */
 const FILE_MS_MAX = 300_000;

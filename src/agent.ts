@@ -5,25 +5,45 @@
  */
 import { Connection, type Traffic } from './broker/connection.ts';
 import { Presence } from './broker/presence.ts';
+import { Subscription } from './broker/subscription.ts';
 import { type Topics, topicsOf } from './broker/topics.ts';
 import { ulid } from './broker/ulid.ts';
-import { refuseCommand } from './command/refusals.ts';
+import { CommandDesk } from './command/desk.ts';
+import { pingCommand } from './command/ping.ts';
+import { Schedule } from './command/schedule.ts';
+import { statusGetCommand } from './command/status-get.ts';
 import type { DeviceConfig } from './config/schema.ts';
 import { Sender } from './delivery/sender.ts';
-import { reasonOf } from './fault.ts';
+import { Fault } from './fault.ts';
 import type { LedgerFiles } from './ledger/files.ts';
 import { Ledger } from './ledger/ledger.ts';
-import type { Boot, Chance, Clock, Link, LineOpener, LinkOpener, Log, SampleSink, Timer } from './ports.ts';
+import type {
+  Boot,
+  Chance,
+  Clock,
+  Cron,
+  Hardware,
+  HostMetrics,
+  Link,
+  LineOpener,
+  LinkOpener,
+  Log,
+  SampleSink,
+  StateStore,
+} from './ports.ts';
 import { Sensor } from './sensor/sensor.ts';
 import { lineFactory } from './serial/line.ts';
+import { infoOf } from './status/info.ts';
+import { LocalStatus } from './status/local-status.ts';
+import { SlowFigures } from './status/slow-figures.ts';
 import { type StatusDocument, statusOf } from './status/status.ts';
+import { FormerSensors } from './status/former-sensors.ts';
+import { HostSensor } from './telemetry/host-sensor.ts';
 import { samplesFactory } from './telemetry/samples.ts';
 
 /** Time for events in flight to be handed over at a stop, milliseconds. What is not, stays in the ledger. */
 const DRAIN_MS = 3000;
 const DRAIN_LOOK_MS = 20;
-/** How often figures that take a look at the disk are renewed, milliseconds. */
-const FIGURES_MS = 10_000;
 
 export interface AgentPorts {
   readonly clock: Clock;
@@ -33,14 +53,24 @@ export interface AgentPorts {
   readonly files: LedgerFiles;
   readonly lines: LineOpener;
   readonly broker: LinkOpener;
+  readonly state: StateStore;
+  readonly cron: Cron;
+  readonly host: HostMetrics;
   readonly parseJson: (text: string) => unknown;
+  /** Bytes that this process has written to storage; undefined where the system does not tell. */
+  readonly writtenBytes: () => number | undefined;
+  /** The status for whoever stands at the device. */
+  readonly writeLocalStatus: (document: Readonly<Record<string, unknown>>) => void;
 }
 
 export interface AgentOptions {
   readonly config: DeviceConfig;
+  /** sha256 of the configuration, base64url. */
+  readonly configHash: string;
   readonly version: string;
-  /** When the client certificate ends, ISO 8601; undefined without one. */
-  readonly certificateNotAfter: string | undefined;
+  readonly hardware: Hardware;
+  /** Of the client certificate as it is now on disk, ISO 8601; undefined without one. */
+  readonly certificate: () => { readonly notBefore: string; readonly notAfter: string } | undefined;
   readonly ports: AgentPorts;
 }
 
@@ -50,16 +80,21 @@ export class Agent {
   readonly #ledger: Ledger;
   readonly #sender: Sender;
   readonly #presence: Presence;
+  readonly #subscription: Subscription;
   readonly #connection: Connection;
   readonly #sensors: readonly Sensor[];
-  #figures: Timer | undefined;
-  #oldestUnsentMs: number | undefined;
-  #freeBytes: number | undefined;
+  readonly #hostSensor: HostSensor | undefined;
+  readonly #desk: CommandDesk;
+  readonly #schedule: Schedule;
+  readonly #figures: SlowFigures;
+  readonly #formerSensors: FormerSensors;
+  readonly #localStatus: LocalStatus;
   #eventsHeld: string | undefined;
 
   constructor(options: AgentOptions) {
     this.#options = options;
     const { config, ports } = options;
+    const changed = (): void => this.#changed();
     this.#topics = topicsOf(config.topics.prefix, config.device.id);
     this.#ledger = new Ledger({
       ...ports,
@@ -67,7 +102,7 @@ export class Agent {
       segmentBytes: config.ledger.segmentBytes,
       maxBytes: config.ledger.maxBytes,
       retainMs: config.ledger.retain,
-      onRefusing: () => this.#presence.changed(),
+      onRefusing: changed,
     });
     this.#sender = new Sender({
       ...ports,
@@ -81,18 +116,36 @@ export class Agent {
       ...ports,
       topics: this.#topics,
       willDelayMs: config.broker.willDelay,
+      heartbeatMs: config.broker.heartbeat,
       figures: () => this.#status(),
-      info: () => this.#info(),
+      info: () => infoOf({ ...options, boot: ports.boot.id, commands: this.#desk.accepted }),
+      sensors: () => this.#sensors.map((sensor) => ({ sensor: sensor.id, ...sensor.state() })),
     });
+    this.#subscription = new Subscription({ ...ports, topics: this.#topics, onChange: changed });
     this.#connection = this.#makeConnection();
     const samples: SampleSink = { publish: (topic, payload) => this.#publishSample(topic, payload) };
-    const createLine = lineFactory({ ...ports, opener: ports.lines });
-    const createSamples = samplesFactory({ ...ports, samples, topics: this.#topics });
-    const events = this.#ledger;
-    const onState = (): void => this.#presence.changed();
-    this.#sensors = config.sensors.map(
-      (sensor) => new Sensor({ ...ports, config: sensor, createLine, createSamples, events, onState }),
-    );
+    this.#sensors = this.#makeSensors(samples);
+    const { host } = config;
+    this.#hostSensor =
+      host === undefined ? undefined : new HostSensor({ ...ports, topics: this.#topics, samples, config: host });
+    this.#desk = this.#makeDesk();
+    this.#schedule = new Schedule({ ...ports, entries: config.schedule, desk: this.#desk });
+    this.#figures = new SlowFigures({
+      ...ports,
+      oldestUnsentMs: () => this.#ledger.oldestUnsentMs(),
+      freeBytes: () => ports.files.freeBytes(),
+    });
+    this.#formerSensors = new FormerSensors({
+      ...ports,
+      configured: config.sensors.map(({ id }) => id),
+      clear: (sensors) => this.#presence.clearSensors(sensors),
+    });
+    this.#localStatus = new LocalStatus({
+      ...ports,
+      document: () => this.#local(),
+      matter: () => this.#localMatter(),
+      write: ports.writeLocalStatus,
+    });
   }
 
   /** Rejects when the ledger can not be opened; a broker or line that is not there is no failure. */
@@ -106,21 +159,58 @@ export class Agent {
         'MQTT 3.1.1: the broker can not say that it refuses an event; a refused event counts as delivered',
       );
     }
+    await this.#figures.start();
     for (const sensor of this.#sensors) sensor.start();
+    this.#hostSensor?.start();
     this.#connection.start();
-    this.#renewFigures();
+    await this.#schedule.start();
+    await this.#formerSensors.start();
+    this.#localStatus.changed();
   }
 
   /** Ends what runs; what is not handed over within the time stays in the ledger for the next start. */
   async stop(why: 'shutdown' | 'reboot' | 'update'): Promise<void> {
-    this.#figures?.cancel();
+    this.#schedule.stop();
+    this.#hostSensor?.stop();
     await Promise.all(this.#sensors.map((sensor) => sensor.stop()));
     await this.#drain();
     await this.#presence.farewell(why);
     await this.#connection.stop();
     this.#sender.detach();
+    await this.#figures.stop();
     await this.#ledger.close();
+    this.#localStatus.stop();
     this.#options.ports.log.info('fieldpost stopped', { why, unsent: this.#ledger.figures.unsent });
+  }
+
+  #makeSensors(samples: SampleSink): readonly Sensor[] {
+    const { config, ports } = this.#options;
+    const createLine = lineFactory({ ...ports, opener: ports.lines });
+    const createSamples = samplesFactory({ ...ports, samples, topics: this.#topics });
+    const events = this.#ledger;
+    return config.sensors.map((sensor) => {
+      const onState = (): void => {
+        this.#presence.sensorChanged(sensor.id);
+        this.#localStatus.changed();
+      };
+      return new Sensor({ ...ports, config: sensor, createLine, createSamples, events, onState });
+    });
+  }
+
+  #makeDesk(): CommandDesk {
+    const { config, ports } = this.#options;
+    return new CommandDesk({
+      ...ports,
+      topics: this.#topics,
+      policy: config.commands,
+      commands: [pingCommand(ports.clock, ports.boot), statusGetCommand(() => this.#presence.document('online'))],
+      respond: async (topic, payload, correlationData) => {
+        const link = this.#connection.link;
+        if (link === undefined) throw new Fault('broker.unreachable', 'no broker to answer to');
+        const correlation = correlationData === undefined ? {} : { correlationData };
+        await link.publish(topic, payload, { qos: 1, retain: false, ...correlation });
+      },
+    });
   }
 
   #makeConnection(): Connection {
@@ -136,6 +226,9 @@ export class Agent {
         },
         get life() {
           return ledger.drainingLife?.ordinal ?? 0;
+        },
+        get epoch() {
+          return ledger.drainingLife?.epoch ?? '';
         },
         markSession: (session) => ledger.markSession(session),
       },
@@ -161,12 +254,14 @@ export class Agent {
       },
       inbound: (chunk) => this.#sender.inbound(chunk),
       drained: () => this.#sender.drained(),
-      message: (topic, _payload, retained) => this.#onMessage(topic, retained),
+      message: (message) => this.#desk.take(message),
       up: (link, session, generation, held) => this.#onUp(link, session, generation, held),
       down: () => {
         this.#sender.detach();
+        this.#subscription.down();
         this.#presence.down();
       },
+      failed: () => this.#localStatus.changed(),
     };
   }
 
@@ -179,19 +274,9 @@ export class Agent {
       log.error('broker offers no QoS 2: events stay in the ledger', { maximum_qos: link.terms.maximumQos });
     }
     this.#presence.up(link, session);
-    link.subscribe(this.#topics.downAll, 1).catch((error: unknown) => {
-      log.warn('broker refused the subscription to down/#', { reason: reasonOf(error) });
-    });
+    this.#subscription.up(link);
     if (this.#eventsHeld === undefined && life !== undefined) this.#sender.attach(link, generation, life);
-  }
-
-  #onMessage(topic: string, retained: boolean): void {
-    const response = refuseCommand(this.#topics, topic, retained);
-    const link = this.#connection.link;
-    if (response === undefined || link === undefined) return;
-    link.publish(response.topic, response.payload, { qos: 1, retain: false }).catch((error: unknown) => {
-      this.#options.ports.log.debug('response not published', { topic: response.topic, reason: reasonOf(error) });
-    });
+    this.#localStatus.changed();
   }
 
   /** QoS 0: not sent while there is no link, or while its socket is full of what matters more. */
@@ -213,44 +298,49 @@ export class Agent {
     }
   }
 
-  #renewFigures(): void {
-    const { clock, files, log } = this.#options.ports;
-    void Promise.all([this.#ledger.oldestUnsentMs(), files.freeBytes()])
-      .then(([oldest, free]) => {
-        this.#oldestUnsentMs = oldest;
-        this.#freeBytes = free;
-      })
-      .catch((error: unknown) => log.warn('status: the disk gives no figures', { reason: reasonOf(error) }));
-    this.#figures = clock.after(FIGURES_MS, () => this.#renewFigures());
+  #changed(): void {
+    this.#presence.changed();
+    this.#localStatus.changed();
   }
 
   #status(): StatusDocument {
-    const { ports, version, certificateNotAfter } = this.#options;
+    const { ports, version, certificate } = this.#options;
+    const forbidden = this.#presence.forbidden.map((topic) => this.#topics.below(topic));
     return statusOf({
       agent: version,
       boot: ports.boot.id,
       clock: ports.clock.quality(),
-      connects: this.#connection.connects,
+      connection: this.#connection.figures,
+      starts: this.#figures.starts,
+      stateFails: this.#figures.stateFails,
       nowMs: ports.clock.wallMs(),
       ledger: this.#ledger.figures,
-      oldestUnsentMs: this.#oldestUnsentMs,
-      telemetryDropped: this.#sensors.reduce((sum, sensor) => sum + sensor.counters.samplesDropped, 0),
-      certificateNotAfter,
-      freeBytes: this.#freeBytes,
+      oldestUnsentMs: this.#figures.oldestUnsentMs,
+      telemetryDropped: this.#telemetryDropped(),
+      certificate: certificate(),
+      freeBytes: this.#figures.freeBytes,
+      writtenBytesDay: this.#figures.writtenBytesDay,
       forbiddenStreams: this.#sender.figures.forbidden,
+      forbiddenTopics: this.#subscription.refused ? [...forbidden, 'down/#'] : forbidden,
       eventsHeld: this.#eventsHeld,
-      absentSensors: this.#sensors.filter((sensor) => sensor.state().state === 'absent').map((sensor) => sensor.id),
+      sensors: this.#sensors.map((sensor) => ({ id: sensor.id, state: sensor.state().state })),
     });
   }
 
-  #info(): Readonly<Record<string, unknown>> {
-    const { config, version } = this.#options;
-    return {
-      agent: { name: 'fieldpost', version },
-      device: config.device.id,
-      sensors: config.sensors.map((sensor) => ({ id: sensor.id })),
-      commands: [],
-      config: { revision: 0 },
-    };
+  #telemetryDropped(): number {
+    const ofSensors = this.#sensors.reduce((sum, sensor) => sum + sensor.counters.samplesDropped, 0);
+    return ofSensors + (this.#hostSensor?.counters.dropped ?? 0);
+  }
+
+  #local(): Readonly<Record<string, unknown>> {
+    const { clock } = this.#options.ports;
+    const { url } = this.#connection.figures;
+    const at = new Date(clock.wallMs()).toISOString();
+    return { v: 1, at, device: this.#options.config.device.id, connected: url !== undefined, url, ...this.#status() };
+  }
+
+  #localMatter(): string {
+    const { url, lastEnd } = this.#connection.figures;
+    return [url ?? lastEnd?.word, ...this.#status().degraded].join('\n');
   }
 }

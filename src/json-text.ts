@@ -61,7 +61,7 @@ class Reader {
 
   whole(): unknown {
     const value = this.#value();
-    if (this.#peek() !== '') this.#fail('the end of the file');
+    if (this.#peek() !== '') this.#fail('the end of the text');
     return value;
   }
 
@@ -158,7 +158,7 @@ class Reader {
       path: [...this.#path],
       line: before.split('\n').length,
       column: offset - before.lastIndexOf('\n'),
-      found: found ?? (word === '' ? 'the end of the file' : JSON.stringify(word)),
+      found: found ?? (word === '' ? 'the end of the text' : JSON.stringify(word)),
       expected,
     });
   }

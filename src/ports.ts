@@ -301,8 +301,13 @@ export interface Link {
   publish(topic: string, payload: Buffer, options: PublishOptions): Promise<void>;
   /** Rejects as `publish` does. */
   subscribe(filter: string, qos: 0 | 1): Promise<void>;
-  /** DISCONNECT with reason 0, which takes the will back; then closes. */
-  end(): Promise<void>;
+  /**
+   * True: there was such a subscription; false: there was none (0x11); undefined: the broker can not say (MQTT 3.1.1).
+   * Rejects as `publish` does.
+   */
+  unsubscribe(filter: string): Promise<boolean | undefined>;
+  /** DISCONNECT with reason 0, which takes the will back; then closes. `end`: what `ended` is told; default `own.ended`. */
+  end(end?: LinkEnd): Promise<void>;
   /** Closes without DISCONNECT: the broker will publish the will. */
   destroy(end: LinkEnd): void;
 }

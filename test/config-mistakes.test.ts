@@ -91,7 +91,7 @@ const MISTAKES: readonly (readonly [what: string, value: unknown, told: string])
   [
     'verification switched off',
     withBroker({ tls: { ca: '/c', rejectUnauthorized: false } }),
-    '/broker/tls/rejectUnauthorized: must be a known key (ca, cert, key), got the key "rejectUnauthorized"',
+    '/broker/tls/rejectUnauthorized: must be a known key (ca, cert, key, crl), got the key "rejectUnauthorized"',
   ],
   [
     'a key in place of its path, which is not repeated',
@@ -130,8 +130,8 @@ const MISTAKES: readonly (readonly [what: string, value: unknown, told: string])
   ],
   [
     'a section of a later version',
-    { ...base(), host: { every: '60s' } },
-    '/host: must be left out: known, but not in this version, got the key "host"',
+    { ...base(), remote: { allow: [] } },
+    '/remote: must be left out: known, but not in this version, got the key "remote"',
   ],
   [
     'a sensor key of a later version',

@@ -114,7 +114,13 @@ test('the schema refuses what the parser refuses of a single value', () => {
     [['sensors', 0, 'routes', 0, 'when'], { k: null }],
     [['sensors', 0, 'routes', 1, 'event', 'fields'], {}],
     [['log', 'level'], 'trace'],
-    [['host'], {}],
+    [['host'], { metrics: [] }],
+    [['host'], { metrics: ['disc'] }],
+    [['broker', 'heartbeat'], '1'],
+    [['schedule'], [{ cron: '* * * * *', command: 'host.reboot' }]],
+    [['schedule'], [{ command: 'ping' }]],
+    [['commands'], { ping: 'maybe' }],
+    [['remote'], {}],
   ];
   for (const [path, put] of cases) {
     const value: unknown = JSON.parse(JSON.stringify(changed(path, put)));

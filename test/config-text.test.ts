@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseJsonText } from '../src/config/json-text.ts';
+import { parseJsonText } from '../src/json-text.ts';
 import { nearest } from '../src/config/nearest.ts';
 import { parseDeviceConfig, parseDeviceConfigBytes } from '../src/config/parse.ts';
 import { problemText } from '../src/config/problem.ts';
@@ -28,8 +28,8 @@ test('a mistake of syntax is told with its line and column and what was expected
   assert.equal(told('{"a": 1,}'), 'device.json:1:9: must be a key in double quotes, got "}"');
   assert.equal(told("{'a': 1}"), 'device.json:1:2: must be a key in double quotes, got "\'"');
   assert.equal(told('{"a": tru}'), 'device.json:1:7 /a: must be a JSON value, got "tru"');
-  assert.equal(told('{"a": 1'), 'device.json:1:8: must be "," or "}", got the end of the file');
-  assert.equal(told('{} x'), 'device.json:1:4: must be the end of the file, got "x"');
+  assert.equal(told('{"a": 1'), 'device.json:1:8: must be "," or "}", got the end of the text');
+  assert.equal(told('{} x'), 'device.json:1:4: must be the end of the text, got "x"');
   assert.equal(told('{"a": 01}'), 'device.json:1:8: must be "," or "}", got "1"');
   assert.equal(told('{"a": 1e999}'), 'device.json:1:7 /a: must be a number of at most 1.7e308, got 1e999');
   assert.match(told('{"a": "x\ny"}'), /^device\.json:1:7 \/a: must be a text, closed on its line/);

@@ -20,6 +20,7 @@ test('the smallest configuration gets every default, durations as milliseconds a
       keepAlive: 30_000,
       sessionExpiry: 604_800_000,
       willDelay: 10_000,
+      heartbeat: 60_000,
       window: 32,
       connectTimeout: 10_000,
       tls: { ca: '/ca.pem' },
@@ -34,6 +35,8 @@ test('the smallest configuration gets every default, durations as milliseconds a
       sign: false,
     },
     sensors: [],
+    schedule: [],
+    commands: {},
     log: { level: 'info' },
   });
 });

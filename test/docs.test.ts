@@ -27,9 +27,34 @@ test('each invariant has its number, in order, and names tests that are there', 
 });
 
 test('links between the documents lead somewhere', () => {
-  for (const page of ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'docs/ARCHITECTURE.md', 'docs/CONTRACT.md']) {
+  for (const page of [
+    'README.md',
+    'CONTRIBUTING.md',
+    'SECURITY.md',
+    'docs/ARCHITECTURE.md',
+    'docs/CONTRACT.md',
+    'docs/OPERATIONS.md',
+  ]) {
     for (const [, target] of read(page).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
       assert.ok(existsSync(join(ROOT, dirname(page), target as string)), `${page} links to ${target}`);
     }
   }
+});
+
+test('every word of the connection and of `degraded` is explained to operators, and no other', () => {
+  const page = read('docs/OPERATIONS.md');
+  const [, union = ''] = /export type LinkWord =([^;]+);/.exec(read('src/ports.ts')) ?? [];
+  const linkWords = [...union.matchAll(/'([^']+)'/g)].map((found) => found[1] as string);
+  const status = read('src/status/status.ts');
+  const degraded = [...status.matchAll(/(?:push\(|return \[|\? \[)[`']([a-z.-]+)/g)].map((found) => found[1] as string);
+  const [, , more = ''] = /(## Words in `degraded`)([\s\S]*)$/.exec(page) ?? [];
+  const explained = new Set(
+    [...more.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) =>
+      [...cell.matchAll(/`([a-z.-]+)/g)].map((found) => found[1] as string),
+    ),
+  );
+  assert.ok(linkWords.length > 25 && degraded.length > 8);
+  // The ledger's own refusal codes, and `sensor.<state>`, are made at run time.
+  const wanted = [...linkWords, ...degraded, 'ledger.full', 'ledger.disk', 'sensor.absent', 'sensor.error'];
+  assert.deepEqual([...explained].sort(), [...new Set(wanted.filter((word) => word !== 'sensor.'))].sort());
 });

@@ -1,26 +1,36 @@
 /**
  * The connection: keeps one link up at a time, for ever. It decides between resuming the session and Clean Start, puts
- * the session mark on disk before any QoS 2 packet, and waits with full jitter between attempts; the count of failures
- * starts again only after a link has held, so a broker that accepts and drops is not hammered.
+ * the session mark on disk before any QoS 2 packet, waits between attempts as retry.ts says, and remembers why the last
+ * link ended.
  */
-import { type BackoffBounds, backoffMs } from '../backoff.ts';
 import { reasonOf } from '../fault.ts';
-import type { Chance, Clock, Link, LinkEnd, LinkListener, LinkOpener, LinkTarget, Log, Timer } from '../ports.ts';
+import type {
+  Chance,
+  Clock,
+  InboundMessage,
+  Link,
+  LinkEnd,
+  LinkListener,
+  LinkOpener,
+  LinkTarget,
+  LinkWord,
+  Log,
+  Timer,
+} from '../ports.ts';
+import { NO_FAILURES, planRetry } from './retry.ts';
 import { type KnownSession, markAfterConnack, planSession, type SessionKey } from './session-plan.ts';
+import { judgeSession, plantWitnesses, witnessesOf } from './witness.ts';
 
-const RECONNECT: BackoffBounds = { firstMs: 1000, maxMs: 60_000 };
-/** After a refusal (authentication, certificate) nothing changes by itself soon: slower, up to ten minutes. */
-const REFUSED: BackoffBounds = { firstMs: 5000, maxMs: 600_000 };
-/** A second agent with the same identity: each reconnect throws the other out, so the pause is long. */
-const TAKEN_OVER: BackoffBounds = { firstMs: 60_000, maxMs: 600_000 };
-/** A link that held this long was a success, milliseconds. */
-const HELD_MS = 30_000;
+/** A session that is not ours a second time within this is another client's doing, milliseconds. */
+const FOREIGN_AGAIN_MS = 3_600_000;
 
 /** Where session marks are kept: the ledger. */
 export interface SessionStore {
   readonly session: KnownSession | undefined;
   /** The life of the ledger whose events are to be sent now. */
   readonly life: number;
+  /** Its epoch. */
+  readonly epoch: string;
   markSession(session: KnownSession): Promise<void>;
 }
 
@@ -30,10 +40,25 @@ export interface Traffic {
   opening(session: string): LinkTarget['will'];
   inbound(chunk: Buffer): readonly Buffer[];
   drained(): void;
-  message(topic: string, payload: Buffer, retained: boolean): void;
+  message(message: InboundMessage): void;
   /** The link is up, its session mark is on disk unless `eventsHeld` says why not. */
   up(link: Link, session: string, generation: number, eventsHeld: string | undefined): void;
   down(end: LinkEnd): void;
+  /** An attempt failed, or a link ended; `figures` say why. */
+  failed(): void;
+}
+
+export interface ConnectionFigures {
+  /** Links that came up since the start. */
+  readonly connects: number;
+  /** Attempts in a row that brought no link that held. */
+  readonly failures: number;
+  /** Takeovers since the last link that held for long: another client uses our identity. */
+  readonly takeovers: number;
+  /** Why the last link ended, or the last attempt failed. Wall milliseconds. */
+  readonly lastEnd: { readonly word: LinkWord; readonly text: string; readonly atMs: number } | undefined;
+  /** Undefined: no link. */
+  readonly url: string | undefined;
 }
 
 export interface ConnectionOptions {
@@ -54,20 +79,33 @@ export class Connection {
   #phase: 'new' | 'running' | 'stopped' = 'new';
   #link: Link | undefined;
   #urlAt = 0;
-  #failures = 0;
-  #upSinceMs = 0;
+  #history = NO_FAILURES;
+  #upSinceMs: number | undefined;
   #waiting: Timer | undefined;
   #attempt: Promise<void> | undefined;
-  #lastEnd: string | undefined;
+  #lastEnd: ConnectionFigures['lastEnd'];
+  /** What was told since the last link was up: each word once. */
+  readonly #told = new Set<LinkWord>();
+  #cleanTold: string | undefined;
   #connects = 0;
+  #url: string | undefined;
+  /** Another client has used our session, and the mark that says so may not be on disk. */
+  #foreign = false;
+  #disowning: Promise<void> = Promise.resolve();
+  /** When a session was last found to be another client's. */
+  #foreignMs: number | undefined;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
   }
 
-  /** Links that came up since the start. */
-  get connects(): number {
-    return this.#connects;
+  get figures(): ConnectionFigures {
+    return {
+      connects: this.#connects,
+      ...this.#history,
+      lastEnd: this.#lastEnd,
+      url: this.#link === undefined ? undefined : this.#url,
+    };
   }
 
   get link(): Link | undefined {
@@ -81,7 +119,7 @@ export class Connection {
 
   /** Drops the link and connects again at once. */
   restart(why: string): void {
-    this.#link?.destroy({ kind: 'ended', text: why });
+    this.#link?.destroy({ word: 'own.ended', text: why });
   }
 
   /** Ends the link with DISCONNECT, so the will is taken back. Nothing is tried after this. */
@@ -97,7 +135,7 @@ export class Connection {
     if (this.#phase !== 'running') return;
     this.#attempt = this.#open().catch((error: unknown) => {
       this.#options.log.error('broker connection: attempt failed', { reason: reasonOf(error) });
-      this.#retry({ kind: 'unreachable', text: reasonOf(error) });
+      this.#retry({ word: 'network.unreachable', text: reasonOf(error) });
     });
   }
 
@@ -105,7 +143,8 @@ export class Connection {
     const { opener, store, traffic, log, urls, target, topicRoot, newSession } = this.#options;
     const url = urls[this.#urlAt % urls.length] as string;
     const key: SessionKey = { broker: url, client: target.clientIdentifier, root: topicRoot, life: store.life };
-    const plan = planSession(store.session, key);
+    await this.#disowning;
+    const plan = planSession(store.session, key, this.#foreign);
     let held: string | undefined;
     if (plan.kind === 'clean' && !plan.written) held = await this.#mark(plan.mark);
     // Without the mark on disk the old session must stay as it is: it is kept, and no events go out on this link.
@@ -114,7 +153,9 @@ export class Connection {
     const will = traffic.opening(session);
     const wanted = { ...target, url, cleanStart: false, will };
     if (cleanStart) {
-      log.info('broker session: clean start', { reason: plan.kind === 'clean' ? plan.why : undefined });
+      const why = plan.kind === 'clean' ? plan.why : undefined;
+      if (why !== this.#cleanTold) log.info('broker session: clean start', { reason: why });
+      this.#cleanTold = why;
       const refused = await this.#discardSession(wanted);
       if (refused !== undefined) {
         this.#retry(refused);
@@ -133,20 +174,70 @@ export class Connection {
     this.#link = link;
     this.#connects += 1;
     this.#upSinceMs = this.#options.clock.monotonicMs();
-    this.#lastEnd = undefined;
+    this.#url = url;
+    this.#told.clear();
+    this.#cleanTold = undefined;
+    if (cleanStart) this.#foreign = false;
     log.info('broker connected', {
       url,
       session_present: link.terms.sessionPresent,
-      window: link.terms.receiveMaximum,
+      receive_maximum: link.terms.receiveMaximum,
+      tls_resumed: link.resumed,
     });
     const mark = held === undefined ? markAfterConnack(plan, key, link.terms.sessionPresent) : undefined;
     if (mark !== undefined) held = await this.#mark(mark);
+    const generation = mark?.generation ?? store.session?.generation ?? 0;
+    if (this.#link === link && held === undefined && !(await this.#isOurs(link, generation, mark !== undefined)))
+      return;
     if (this.#link !== link) return;
     if (this.#phase !== 'running') {
       await link.end();
       return;
     }
-    traffic.up(link, session, mark?.generation ?? store.session?.generation ?? 0, held);
+    traffic.up(link, session, generation, held);
+  }
+
+  /** False: the session is another client's and the link is ended, or it ended by itself. */
+  async #isOurs(link: Link, generation: number, isNew: boolean): Promise<boolean> {
+    const { store, topicRoot, target, log, clock } = this.#options;
+    if (target.protocol !== 5) return true;
+    const witnesses = witnessesOf(topicRoot, store.epoch, generation);
+    const late = clock.after(target.connectTimeoutMs, () => {
+      link.destroy({ word: 'broker.silent', text: 'no SUBACK or UNSUBACK within the time allowed' });
+    });
+    try {
+      // One that is there although we have just thrown it away was made by somebody in between.
+      const isOther = isNew ? link.terms.sessionPresent : (await judgeSession(link, witnesses)) === 'foreign';
+      if (!isOther) {
+        if (isNew) await plantWitnesses(link, witnesses);
+        return true;
+      }
+    } catch (error) {
+      // An access rule that refuses the witnesses leaves us as wise as before; a link that ended is told as such.
+      log.debug('broker session: can not be judged', { reason: reasonOf(error) });
+      return this.#link === link;
+    } finally {
+      late.cancel();
+    }
+    await this.#leaveForeign(link);
+    return false;
+  }
+
+  /**
+   * Once, the session is made anew at once: the broker may only have come back from an old copy. Again soon after, there is
+   * another client that makes it its own each time, and one of the two has to yield.
+   */
+  async #leaveForeign(link: Link): Promise<void> {
+    const { clock, log } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const again = nowMs - (this.#foreignMs ?? Number.NEGATIVE_INFINITY) < FOREIGN_AGAIN_MS;
+    this.#foreignMs = nowMs;
+    const text =
+      "the broker's session is not the one that this device made: another client uses this client identifier";
+    if (again) return link.end({ word: 'broker.taken-over', text });
+    log.warn('broker session: not the one that this device made; made anew', { once_more_within_ms: FOREIGN_AGAIN_MS });
+    this.#disown();
+    return link.end();
   }
 
   /**
@@ -178,33 +269,58 @@ export class Connection {
     return {
       inbound: (chunk) => traffic.inbound(chunk),
       drained: () => traffic.drained(),
-      message: (topic, payload, retained) => traffic.message(topic, payload, retained),
+      message: (message) => traffic.message(message),
       ended: (end) => {
         life.over = true;
         this.#link = undefined;
         traffic.down(end);
-        if (this.#options.clock.monotonicMs() - this.#upSinceMs >= HELD_MS) this.#failures = 0;
+        if (end.word === 'broker.taken-over') this.#disown();
         this.#retry(end);
       },
     };
   }
 
+  /**
+   * Whoever took the session over may have left packets of its own in it, under identifiers that are ours. The mark goes to
+   * disk at once, so that a crash can not bring the trust back.
+   */
+  #disown(): void {
+    const known = this.#options.store.session;
+    if (known === undefined) return;
+    this.#foreign = true;
+    this.#disowning = this.#mark({ ...known, generation: known.generation + 1, phase: 'opening' }).then((failure) => {
+      if (failure === undefined) this.#foreign = false;
+    });
+  }
+
   #retry(end: LinkEnd): void {
     if (this.#phase !== 'running') return;
-    const { clock, chance, log, urls } = this.#options;
-    if (end.kind === 'ended') {
-      this.#waiting = clock.after(0, () => this.#try());
-      return;
-    }
-    this.#failures += 1;
-    this.#urlAt += 1;
-    const bounds = end.kind === 'taken-over' ? TAKEN_OVER : end.kind === 'refused' ? REFUSED : RECONNECT;
-    const waitMs = backoffMs(bounds, Math.max(1, Math.ceil(this.#failures / urls.length)), chance);
-    const fields = { reason: end.text, retry_in_ms: Math.round(waitMs), failures: this.#failures };
-    // The same refusal again and again is one line at info, then silence below debug.
-    if (this.#lastEnd === end.text) log.debug('broker still not connected', fields);
-    else log.warn('broker not connected', fields);
-    this.#lastEnd = end.text;
+    const { clock, chance, urls, traffic } = this.#options;
+    const heldMs = this.#upSinceMs === undefined ? 0 : clock.monotonicMs() - this.#upSinceMs;
+    this.#upSinceMs = undefined;
+    const { history, floorMs, ceilingMs } = planRetry(this.#history, end, heldMs, urls.length);
+    this.#history = history;
+    const waitMs = floorMs + chance.unit() * (ceilingMs - floorMs);
     this.#waiting = clock.after(waitMs, () => this.#try());
+    if (end.word === 'own.ended') return;
+    this.#urlAt += 1;
+    this.#lastEnd = { word: end.word, text: end.text, atMs: clock.wallMs() };
+    this.#tell(end, waitMs);
+    traffic.failed();
+  }
+
+  /** A trouble is told once until a link is up again; its repeats are for debugging. */
+  #tell({ word, text }: LinkEnd, waitMs: number): void {
+    const { log } = this.#options;
+    const { failures, takeovers } = this.#history;
+    const fields = { word, reason: text, retry_in_ms: Math.round(waitMs), failures };
+    if (word === 'broker.taken-over') {
+      log.error("another client uses this device's identity: give each device its own certificate and id", {
+        ...fields,
+        takeovers,
+      });
+    } else if (this.#told.has(word)) log.debug('broker still not connected', fields);
+    else log.warn('broker not connected', fields);
+    this.#told.add(word);
   }
 }

@@ -1,17 +1,19 @@
 /**
- * Presence: the retained status, the will on the same topic, the birth, the heartbeat, the farewell (DESIGN 3 and 4).
- * Every connection has a session of its own, and will and status carry it, so that a reader can ignore the will of a
- * session that is over.
+ * Presence: the retained status, the will on the same topic, the birth, each sensor's own state, the heartbeat, the
+ * farewell (DESIGN 3 and 4). Every connection has a session of its own, and will, status and sensor states carry it, so
+ * that a reader can ignore what belongs to a session that is over.
  */
 import { reasonOf } from '../fault.ts';
 import type { Clock, Link, LinkTarget, Log, Timer } from '../ports.ts';
+import { Retained } from './retained.ts';
 import type { Topics } from './topics.ts';
 
-/** A status is republished at least this often, and is to be doubted when it is three times as old. */
-const HEARTBEAT_MS = 60_000;
-const VALID_FOR_S = 180;
+/** A status is to be doubted when it is this many heartbeats old: one may be lost, and one late. */
+const DOUBT_HEARTBEATS = 3;
 /** How often it is looked whether something changed that matters. */
 const LOOK_MS = 5000;
+/** Sensor states are said again this often even when nothing changed, for their counters, milliseconds. */
+const SENSORS_MS = 300_000;
 /** Time for the farewell to be acknowledged, milliseconds. */
 const FAREWELL_MS = 2000;
 
@@ -23,28 +25,41 @@ export type StatusFigures = Readonly<Record<string, unknown>> & {
   readonly degraded: readonly string[];
 };
 
+export interface SensorDocument extends Readonly<Record<string, unknown>> {
+  readonly sensor: string;
+}
+
 export interface PresenceOptions {
   readonly topics: Topics;
   readonly clock: Clock;
   readonly log: Log;
   readonly willDelayMs: number;
+  readonly heartbeatMs: number;
   readonly figures: () => StatusFigures;
   readonly info: () => Readonly<Record<string, unknown>>;
+  readonly sensors: () => readonly SensorDocument[];
 }
 
 export class Presence {
   readonly #options: PresenceOptions;
+  readonly #retained: Retained;
   #link: Link | undefined;
   #session = '';
   #since = '';
   #why: Why = 'start';
   #look: Timer | undefined;
   #publishedMs = 0;
+  #sensorsMs = 0;
   #published = '';
-  #last: Promise<void> = Promise.resolve();
 
   constructor(options: PresenceOptions) {
     this.#options = options;
+    this.#retained = new Retained(options);
+  }
+
+  /** Our topics that the broker refuses by an access rule. */
+  get forbidden(): readonly string[] {
+    return this.#retained.forbidden;
   }
 
   /** The will for a link that is about to open. */
@@ -60,14 +75,18 @@ export class Presence {
     this.#link = link;
     this.#session = session;
     this.#since = new Date(clock.wallMs()).toISOString();
-    this.#publish(topics.info, { v: 1, ...info() });
-    this.#publishStatus();
+    // Said before the link is handed over, so that nothing of the last session goes out on it.
+    this.#sayStatus();
+    this.#retained.say(topics.info, { v: 1, ...info() });
+    this.#saySensors();
+    this.#retained.up(link);
     this.#why = 'reconnect';
     this.#watch();
   }
 
   down(): void {
     this.#link = undefined;
+    this.#retained.down();
     this.#look?.cancel();
   }
 
@@ -75,54 +94,77 @@ export class Presence {
   async farewell(why: Why): Promise<void> {
     const link = this.#link;
     if (link === undefined) return;
-    this.#look?.cancel();
+    this.down();
     this.#why = why;
-    this.#publish(this.#options.topics.status, this.#status('offline'));
+    const { topics, log, clock } = this.#options;
+    const payload = Buffer.from(JSON.stringify(this.document('offline')), 'utf8');
+    const said = link
+      .publish(topics.status, payload, { qos: link.terms.maximumQos === 0 ? 0 : 1, retain: link.terms.retainAvailable })
+      .catch((error: unknown) => log.debug('farewell not published', { reason: reasonOf(error) }));
     let late: Timer | undefined;
     const deadline = new Promise<void>((resolve) => {
-      late = this.#options.clock.after(FAREWELL_MS, resolve);
+      late = clock.after(FAREWELL_MS, resolve);
     });
-    await Promise.race([this.#last, deadline]);
+    await Promise.race([said, deadline]);
     late?.cancel();
   }
 
   /** Something changed that a reader should know soon. */
   changed(): void {
-    if (this.#link !== undefined && matterOf(this.#options.figures()) !== this.#published) this.#publishStatus();
+    if (this.#link !== undefined && matterOf(this.#options.figures()) !== this.#published) this.#sayStatus();
+  }
+
+  /** A sensor's state changed: its own topic says so at once. */
+  sensorChanged(sensor: string): void {
+    if (this.#link === undefined) return;
+    const document = this.#options.sensors().find((each) => each.sensor === sensor);
+    if (document !== undefined) this.#saySensor(document);
+    this.changed();
+  }
+
+  /** Takes back the state of sensors that an earlier configuration had; resolves when the broker has that. */
+  async clearSensors(sensors: readonly string[]): Promise<void> {
+    const topics = sensors.map((sensor) => this.#options.topics.sensor(sensor));
+    for (const topic of topics) this.#retained.clear(topic);
+    for (const topic of topics) await this.#retained.settled(topic);
+  }
+
+  /** The whole status, as it is or would be published. */
+  document(state: 'online' | 'offline'): Readonly<Record<string, unknown>> {
+    const validForS = (DOUBT_HEARTBEATS * this.#options.heartbeatMs) / 1000;
+    const start = { v: 1, state, why: this.#why, session: this.#session, since: this.#since, valid_for: validForS };
+    return { ...start, ...this.#options.figures() };
   }
 
   #watch(): void {
     this.#look?.cancel();
-    this.#look = this.#options.clock.after(LOOK_MS, () => {
+    const { clock, heartbeatMs } = this.#options;
+    this.#look = clock.after(Math.min(LOOK_MS, heartbeatMs / 2), () => {
       this.#watch();
-      if (this.#options.clock.monotonicMs() - this.#publishedMs >= HEARTBEAT_MS) this.#publishStatus();
+      const nowMs = clock.monotonicMs();
+      // Half a look early rather than late: "at least every heartbeat" is a promise.
+      if (nowMs - this.#publishedMs >= heartbeatMs - LOOK_MS / 2) this.#sayStatus();
       else this.changed();
+      if (nowMs - this.#sensorsMs >= SENSORS_MS) this.#saySensors();
     });
   }
 
-  #publishStatus(): void {
+  #sayStatus(): void {
     this.#publishedMs = this.#options.clock.monotonicMs();
     this.#published = matterOf(this.#options.figures());
-    this.#publish(this.#options.topics.status, this.#status('online'));
+    this.#retained.say(this.#options.topics.status, this.document('online'));
   }
 
-  #status(state: 'online' | 'offline'): Readonly<Record<string, unknown>> {
-    const start = { v: 1, state, why: this.#why, session: this.#session, since: this.#since, valid_for: VALID_FOR_S };
-    return { ...start, ...this.#options.figures() };
+  #saySensors(): void {
+    this.#sensorsMs = this.#options.clock.monotonicMs();
+    for (const document of this.#options.sensors()) this.#saySensor(document);
   }
 
-  #publish(topic: string, document: Readonly<Record<string, unknown>>): void {
-    const link = this.#link;
-    if (link === undefined) return;
-    const payload = Buffer.from(JSON.stringify(document), 'utf8');
-    const retain = link.terms.retainAvailable;
-    this.#last = link.publish(topic, payload, { qos: link.terms.maximumQos === 0 ? 0 : 1, retain }).catch((error) => {
-      // The link went, or the broker refused: the next connection or heartbeat says it again.
-      this.#options.log.debug('status not published', { topic, reason: reasonOf(error) });
-    });
+  #saySensor(document: SensorDocument): void {
+    this.#retained.say(this.#options.topics.sensor(document.sensor), { v: 1, session: this.#session, ...document });
   }
 }
 
 function matterOf(figures: StatusFigures): string {
-  return figures.degraded.join('\n');
+  return [...figures.degraded, figures['clock']].join('\n');
 }

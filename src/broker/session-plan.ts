@@ -21,9 +21,11 @@ export type SessionPlan =
   /** `mark`: must be on disk before CONNECT with Clean Start, so that a crash in between can not trust the old session. */
   | { readonly kind: 'clean'; readonly mark: KnownSession; readonly written: boolean; readonly why: string };
 
-export function planSession(known: KnownSession | undefined, wanted: SessionKey): SessionPlan {
+/** `foreign`: another client had the session since we used it last, so what it holds may be that client's. */
+export function planSession(known: KnownSession | undefined, wanted: SessionKey, foreign: boolean): SessionPlan {
   if (known === undefined) return clean(wanted, 1, 'this ledger has had no session');
   const generation = known.generation + 1;
+  if (foreign) return clean(wanted, generation, 'another client has used it');
   if (!sameKey(known, wanted)) return clean(wanted, generation, whatDiffers(known, wanted));
   if (known.phase === 'open') return { kind: 'resume', generation: known.generation };
   return { kind: 'clean', mark: known, written: true, why: 'the last session was not completed' };

@@ -14,6 +14,10 @@ export interface Topics {
   telemetry(sensor: string): string;
   event(stream: string): string;
   response(command: string, id: string): string;
+  /** Whether a response topic that a requester names is inside our own tree: an answer never goes anywhere else. */
+  isResponse(topic: string | undefined): topic is string;
+  /** The part of one of our topics below the root, for status and log. */
+  below(topic: string): string;
   /** The command and id of an inbound command topic; undefined for any other topic. */
   parseCommand(topic: string): { readonly command: string; readonly id: string } | undefined;
 }
@@ -32,6 +36,9 @@ export function topicsOf(prefix: string, device: string): Topics {
     telemetry: (sensor) => `${root}/up/telemetry/${sensor}`,
     event: (stream) => `${root}/up/event/${stream}`,
     response: (command, id) => `${root}/up/response/${command}/${id}`,
+    isResponse: (topic): topic is string =>
+      topic !== undefined && topic.startsWith(`${root}/up/response/`) && topic.length <= 512 && !/[#+\0]/.test(topic),
+    below: (topic) => (topic.startsWith(`${root}/`) ? topic.slice(root.length + 1) : topic),
     parseCommand: (topic) => {
       if (!topic.startsWith(commandStart)) return undefined;
       const levels = topic.slice(commandStart.length).split('/');

@@ -2,6 +2,8 @@
  * `fieldpost run`: the service. Reads device.json, starts the agent, and stops it on SIGTERM or SIGINT within a deadline;
  * a second signal leaves at once, which the ledger survives like any crash.
  */
+import { createHash } from 'node:crypto';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Agent } from '../agent.ts';
 import type { DeviceConfig } from '../config/schema.ts';
@@ -9,12 +11,18 @@ import { reasonOf } from '../fault.ts';
 import { systemBoot } from '../platform/boot.ts';
 import { systemChance } from '../platform/chance.ts';
 import { systemClock } from '../platform/clock.ts';
-import { type Identity, loadIdentity, readPrivateFile } from '../platform/identity.ts';
+import { systemCron } from '../platform/cron.ts';
+import { readHardware } from '../platform/hardware.ts';
+import { hostMetrics } from '../platform/host-metrics.ts';
+import { type CertificateFacts, type Identity, loadIdentity, readPrivateFile } from '../platform/identity.ts';
 import { parseJson } from '../platform/json.ts';
 import { ledgerFiles } from '../platform/ledger-files.ts';
 import { lineOpener } from '../platform/lines.ts';
 import { createLog } from '../platform/log.ts';
 import { type LinkCredentials, mqttLinkOpener } from '../platform/mqtt-link.ts';
+import { stateStore } from '../platform/state-store.ts';
+import { statusFile } from '../platform/status-file.ts';
+import { writtenBytes } from '../platform/written-bytes.ts';
 import type { Log } from '../ports.ts';
 import { VERSION } from '../version.ts';
 import { loadConfig } from './config-file.ts';
@@ -51,10 +59,15 @@ export async function runCommand(args: readonly string[]): Promise<number> {
 }
 
 async function serve(config: DeviceConfig, identity: Identity | undefined, log: Log): Promise<number> {
+  const stateDirectory = config.state?.dir ?? join(dirname(config.ledger.dir), 'state');
+  // What the newest connection was tried with: renewed files count from the next connection on.
+  let certificate: CertificateFacts | undefined = identity?.certificate;
   const agent = new Agent({
     config,
+    configHash: createHash('sha256').update(JSON.stringify(config)).digest('base64url'),
     version: VERSION,
-    certificateNotAfter: identity?.certificate?.notAfter,
+    hardware: readHardware(),
+    certificate: () => certificate,
     ports: {
       clock: systemClock,
       chance: systemChance,
@@ -62,8 +75,17 @@ async function serve(config: DeviceConfig, identity: Identity | undefined, log: 
       log,
       files: ledgerFiles(config.ledger.dir),
       lines: lineOpener(systemClock),
-      broker: mqttLinkOpener(() => credentialsOf(config)),
+      broker: mqttLinkOpener(() => {
+        const credentials = credentialsOf(config);
+        certificate = credentials.certificate;
+        return credentials;
+      }),
+      state: stateStore(stateDirectory, log),
+      cron: systemCron,
+      host: hostMetrics({ directory: config.ledger.dir, log }),
       parseJson,
+      writtenBytes,
+      writeLocalStatus: statusFile(process.env['RUNTIME_DIRECTORY'] ?? stateDirectory, log),
     },
   });
   const stopped = stopSignal(log);
@@ -87,6 +109,8 @@ function credentialsOf(config: DeviceConfig): LinkCredentials {
     ca: identity?.ca,
     cert: identity?.cert,
     key: identity?.key,
+    crl: identity?.crl,
+    certificate: identity?.certificate,
     username,
     password:
       passwordFile === undefined

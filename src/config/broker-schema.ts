@@ -24,6 +24,9 @@ const tls = section('Certificates of the mutual TLS connection, as paths of PEM 
   ca: path('Certificates of the authorities that may vouch for the broker.'),
   cert: v.exactOptional(path("The device's certificate, then its intermediates. Its common name is device.id.")),
   key: v.exactOptional(path("The private key of cert. Readable by the service's user and group only.")),
+  crl: v.exactOptional(
+    path("Revocation list of the broker's authority. With it, a broker whose CA has no list is refused."),
+  ),
 });
 
 const URLS_EXPECTED = 'a list of 1 to 8 broker URLs';
@@ -47,6 +50,15 @@ const keys = section('The broker and the connection to it.', {
   willDelay: v.optional(
     duration('How long the broker waits before it tells that we are lost.', 0, HOUR, 'whole seconds'),
     '10s',
+  ),
+  heartbeat: v.optional(
+    duration(
+      'The status is said again at least this often, and is to be doubted when it is three times as old.',
+      5 * SECOND,
+      HOUR,
+      'whole seconds',
+    ),
+    '60s',
   ),
   window: v.optional(
     wholeNumber("Events in flight at most. The broker's own receive maximum bounds it further.", 1, 1000),

@@ -3,10 +3,10 @@
  * `fieldpost check`, and for whatever else has to judge a configuration: nothing else decides what is valid.
  */
 import * as v from 'valibot';
-import { parseJsonText } from './json-text.ts';
+import { parseJsonText } from '../json-text.ts';
 import { foundText, type Problem, pointerOf } from './problem.ts';
 import { type DeviceConfig, deviceSchema } from './schema.ts';
-import { sensorProblems } from './sensor-rules.ts';
+import { hostProblems, sensorProblems } from './sensor-rules.ts';
 import { OBJECT_EXPECTED, shapeProblems } from './shape.ts';
 
 export type ParseResult =
@@ -56,7 +56,7 @@ export function parseDeviceValue(value: unknown): ParseResult {
     .filter((issue) => !isUnknownKey(issue))
     .map((issue) => problemOf(issue, value))
     .filter(({ pointer }) => !lists.some((start) => pointer.startsWith(start)));
-  const found = [...shape, ...issues, ...sensorProblems(value)];
+  const found = [...shape, ...issues, ...sensorProblems(value), ...hostProblems(value)];
   if (result.success && found.length === 0) return { ok: true, config: result.output };
   return { ok: false, problems: eachOnce(found) };
 }

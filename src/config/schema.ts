@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { brokerSchema } from './broker-schema.ts';
 import { decodeSchema, framingSchema } from './decode-schema.ts';
 import { choice, name, path, section } from './elements.ts';
+import { commandsSchema, hostSchema, scheduleSchema } from './host-schema.ts';
 import { ledgerSchema } from './ledger-schema.ts';
 import { portSchema } from './port-schema.ts';
 import { routeSchema } from './route-schema.ts';
@@ -58,8 +59,13 @@ export const deviceSchema = section('Configuration of a fieldpost device.', {
     ),
     [],
   ),
+  host: v.exactOptional(hostSchema),
+  schedule: v.optional(scheduleSchema, []),
+  commands: v.optional(commandsSchema, {}),
   state: v.exactOptional(
-    section("The agent's small documents.", { dir: v.exactOptional(path('Directory of small state files.')) }),
+    section("The agent's small documents.", {
+      dir: v.exactOptional(path('Directory of small state files. Default: `state` beside ledger.dir.')),
+    }),
   ),
   log: v.optional(
     section('Logging.', {
@@ -77,7 +83,7 @@ export type DeepReadonly<Value> = Value extends readonly (infer Item)[]
     : Value;
 
 /**
- * device.json, parsed, with its defaults. Durations (`broker.keepAlive`, `sessionExpiry`, `willDelay`, `connectTimeout`,
- * `ledger.retain`, `telemetry.every`) are milliseconds; sizes (`ledger.maxBytes`, `segmentBytes`) are bytes.
+ * device.json, parsed, with its defaults. Durations (`broker.keepAlive`, `sessionExpiry`, `willDelay`, `heartbeat`,
+ * `connectTimeout`, `ledger.retain`, `telemetry.every`, `host.every`) are milliseconds; sizes (`ledger.maxBytes`, `segmentBytes`) are bytes.
  */
 export type DeviceConfig = DeepReadonly<v.InferOutput<typeof deviceSchema>>;

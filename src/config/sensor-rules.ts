@@ -28,6 +28,23 @@ export function sensorProblems(config: unknown): readonly Problem[] {
   return problems;
 }
 
+/** What the machine tells of itself goes out as the sensor "host"; and a schedule may not ask what is off. */
+export function hostProblems(config: unknown): readonly Problem[] {
+  const host = at(config, 'host') === undefined ? [] : listOf(at(config, 'sensors'));
+  const taken = host.flatMap((sensor, index) =>
+    at(sensor, 'id') === 'host'
+      ? [{ pointer: `/sensors/${index}/id`, found: '"host"', expected: 'another name: "host" is the machine itself' }]
+      : [],
+  );
+  const off = listOf(at(config, 'schedule')).flatMap((entry, index) => {
+    const command = at(entry, 'command');
+    if (typeof command !== 'string' || at(at(config, 'commands'), command) !== 'off') return [];
+    const expected = 'a command that is on: /commands says "off" of it';
+    return [{ pointer: pointerOf(['schedule', index, 'command']), found: foundText(command), expected }];
+  });
+  return [...taken, ...off];
+}
+
 function repeated(sensors: readonly unknown[], keys: readonly string[], expected: string): readonly Problem[] {
   const seen = new Set<unknown>();
   return sensors.flatMap((sensor, index) => {

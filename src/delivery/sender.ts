@@ -242,7 +242,7 @@ export class Sender {
         this.#options.onSessionOver('the broker holds an identifier that this session never used');
         return;
       case 'protocol-error':
-        attached.link.destroy({ kind: 'protocol-error', text: `broker: ${effect.what}` });
+        attached.link.destroy({ word: 'broker.protocol', text: `broker: ${effect.what}` });
     }
   }
 
@@ -312,7 +312,7 @@ export class Sender {
     this.#watchdog = this.#options.clock.after(PROGRESS_MS, () => {
       this.#watchdog = undefined;
       if (this.#attached !== attached || attached.flight.size === 0) return;
-      const end: LinkEnd = { kind: 'silent', text: `no acknowledgement for ${PROGRESS_MS / 1000} s` };
+      const end: LinkEnd = { word: 'broker.silent', text: `no acknowledgement for ${PROGRESS_MS / 1000} s` };
       attached.link.destroy(end);
     });
   }

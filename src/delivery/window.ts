@@ -1,13 +1,12 @@
 /** How many QoS 2 events may be in flight at once. */
+import { QOS1_IN_FLIGHT_MAX } from '../limits.ts';
 import type { LinkTerms, Protocol } from '../ports.ts';
 
-/** Of the broker's receive maximum, what QoS 1 (status, info, responses) keeps: MQTT 5, 4.9 counts both together. */
-const QOS1_RESERVE = 2;
 /** MQTT 3.1.1 can not say a limit, and Mosquitto 2.0.11 drops a 3.1.1 client above its `max_inflight_messages` (20). */
 const RECEIVE_MAXIMUM_OF_311 = 20;
 
 /** At least 1: a broker that allows only one publish at a time is served one at a time (DESIGN 9.1). */
 export function windowOf(terms: LinkTerms, protocol: Protocol, windowMax: number): number {
   const receiveMaximum = protocol === 5 ? terms.receiveMaximum : RECEIVE_MAXIMUM_OF_311;
-  return Math.max(1, Math.min(windowMax, receiveMaximum - QOS1_RESERVE));
+  return Math.max(1, Math.min(windowMax, receiveMaximum - QOS1_IN_FLIGHT_MAX));
 }

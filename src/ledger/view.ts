@@ -8,7 +8,7 @@ import { decodeEventBody, type StoredEvent } from './event.ts';
 import type { LedgerReader } from './files.ts';
 import { FRAME_KIND, scanFrames } from './frame.ts';
 import { readAround } from './read-around.ts';
-import { recover, type Recovered, type SegmentFile } from './recovery.ts';
+import { recover, type Recovered, type SegmentFile, segmentFiles } from './recovery.ts';
 import { SEGMENT_HEADER_BYTES, segmentSalt, voidBehind } from './segment.ts';
 import type { Life } from './state.ts';
 
@@ -37,9 +37,19 @@ export async function viewLedger(files: LedgerReader, wait: (ms: number) => Prom
       throw error;
     });
     const settled = recovered !== undefined && recovered.damage.length === 0 && !recovered.liveMissing;
-    if (recovered !== undefined && (settled || tries === TRIES_MAX)) return viewOf(recovered);
+    if (recovered !== undefined && settled) return viewOf(recovered);
+    if (recovered !== undefined && tries === TRIES_MAX) return viewOf(await asOfThen(files, recovered));
     await wait(TRY_AGAIN_MS);
   }
+}
+
+/** A busy agent may open a new segment during each look. The one that is "missing" is there now: what was seen is whole. */
+async function asOfThen(files: LedgerReader, recovered: Recovered): Promise<Recovered> {
+  const newest = recovered.segments.at(-1)?.index ?? 0;
+  const movedOn = recovered.liveMissing && segmentFiles(await files.list()).some(({ index }) => index === newest + 1);
+  return movedOn && recovered.damage.length === 0
+    ? { ...recovered, liveMissing: false, marksDoubtful: false }
+    : recovered;
 }
 
 /** Every event of the view that is sound, oldest first, from segments that are still there. */

@@ -6,19 +6,22 @@
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { Fault, reasonOf, systemCodeOf } from '../fault.ts';
 
-/** Paths of PEM files. */
+/** Paths of PEM files; `crl` is the revocation list of the broker's authority. */
 export interface IdentityFiles {
   readonly ca: string;
   readonly cert?: string;
   readonly key?: string;
+  readonly crl?: string;
 }
 
 export interface Identity {
   readonly ca: Buffer;
   readonly cert?: Buffer;
   readonly key?: Buffer;
+  readonly crl?: Buffer;
   readonly certificate?: CertificateFacts;
 }
 
@@ -33,6 +36,7 @@ export interface CertificateFacts {
 /** The largest bundle of public authorities is about 250 KiB. */
 const FILE_BYTES_MAX = 1024 * 1024;
 const CERTIFICATE_BLOCK = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
+const REVOCATIONS_BLOCK = /-----BEGIN X509 CRL-----[A-Za-z0-9+/=\s]+-----END X509 CRL-----/g;
 /** Keys that stay in the file. Others (`TSS2 PRIVATE KEY`) are handles of hardware and are not to be inspected. */
 const PLAIN_KEY = /-----BEGIN (?:EC |RSA )?PRIVATE KEY-----/;
 
@@ -43,12 +47,32 @@ const PLAIN_KEY = /-----BEGIN (?:EC |RSA )?PRIVATE KEY-----/;
 export function loadIdentity(files: IdentityFiles): Identity {
   const ca = readBounded(files.ca, 'CA certificates');
   parseCertificates(ca, files.ca);
-  if (files.cert === undefined || files.key === undefined) return { ca };
+  const authorities = { ca, ...(files.crl === undefined ? {} : { crl: readRevocations(files.crl) }) };
+  if (files.cert === undefined || files.key === undefined) return authorities;
   const cert = readBounded(files.cert, 'certificate');
   const own = parseCertificates(cert, files.cert);
   const key = readPrivateFile(files.key, 'private key');
   checkKey(key, files.key, own, files.cert);
-  return { ca, cert, key, certificate: factsOf(own) };
+  return { ...authorities, cert, key, certificate: factsOf(own) };
+}
+
+/** One text a list: of several in one text Node reads the first only. */
+export function revocationLists(pem: Buffer): readonly string[] {
+  return pem.toString('latin1').match(REVOCATIONS_BLOCK) ?? [];
+}
+
+/** Whether a list is signed and in time shows when a connection is made; here only that it is one. */
+function readRevocations(path: string): Buffer {
+  const crl = readBounded(path, 'revocation list');
+  const lists = revocationLists(crl);
+  const expected = 'revocation lists in PEM (-----BEGIN X509 CRL-----)';
+  if (lists.length === 0) throw invalid(path, 'revocation list', expected, 'none');
+  try {
+    createSecureContext({ crl: [...lists] });
+  } catch (error) {
+    throw invalid(path, 'revocation list', expected, `one that does not parse (${reasonOf(error)})`, error);
+  }
+  return crl;
 }
 
 /** A file that only the service and its own group may read. Throws as `loadIdentity` does. */

@@ -7,7 +7,6 @@ export interface StatusParts {
   readonly agent: string;
   readonly boot: string;
   readonly clock: ClockQuality;
-  readonly connects: number;
   readonly nowMs: number;
   readonly ledger: {
     readonly epoch: string;
@@ -22,12 +21,24 @@ export interface StatusParts {
   };
   readonly oldestUnsentMs: number | undefined;
   readonly telemetryDropped: number;
-  readonly certificateNotAfter: string | undefined;
+  /** Of the client certificate, ISO 8601; undefined without one. */
+  readonly certificate: { readonly notBefore: string; readonly notAfter: string } | undefined;
   readonly freeBytes: number | undefined;
   readonly forbiddenStreams: readonly string[];
   /** Why no events leave on this link, or undefined. */
   readonly eventsHeld: string | undefined;
-  readonly absentSensors: readonly string[];
+  /** Our own topics that an access rule refuses, below the root. */
+  readonly forbiddenTopics: readonly string[];
+  readonly sensors: readonly { readonly id: string; readonly state: string }[];
+  readonly connection: {
+    readonly connects: number;
+    readonly failures: number;
+    readonly takeovers: number;
+    readonly lastEnd: { readonly word: string; readonly text: string; readonly atMs: number } | undefined;
+  };
+  readonly starts: number;
+  readonly stateFails: boolean;
+  readonly writtenBytesDay: number | undefined;
 }
 
 const DAY_MS = 86_400_000;
@@ -42,7 +53,8 @@ export function statusOf(parts: StatusParts): StatusDocument {
   const { ledger, nowMs, oldestUnsentMs } = parts;
   const oldest = oldestUnsentMs === undefined ? 0 : Math.max(0, Math.round((nowMs - oldestUnsentMs) / 1000));
   return {
-    connects: parts.connects,
+    connects: parts.connection.connects,
+    starts: parts.starts,
     boot: parts.boot,
     clock: parts.clock,
     agent: parts.agent,
@@ -58,32 +70,52 @@ export function statusOf(parts: StatusParts): StatusDocument {
       bytes: ledger.bytes,
     },
     telemetry_dropped: parts.telemetryDropped,
+    connection: connectionOf(parts),
     ...certificateOf(parts),
-    ...(parts.freeBytes === undefined ? {} : { disk: { free_bytes: parts.freeBytes } }),
+    disk: { free_bytes: parts.freeBytes, written_bytes_day: parts.writtenBytesDay },
     degraded: degradationsOf(parts),
   };
 }
 
-function certificateOf({ certificateNotAfter, nowMs }: StatusParts): Readonly<Record<string, unknown>> {
-  if (certificateNotAfter === undefined) return {};
-  return { certificate: { not_after: certificateNotAfter, days: daysLeft(certificateNotAfter, nowMs) } };
+/** `last_end`: why the link before this one ended, or the last attempt failed. */
+function connectionOf({ connection }: StatusParts): Readonly<Record<string, unknown>> {
+  const { failures, takeovers, lastEnd } = connection;
+  if (lastEnd === undefined) return { failures, takeovers };
+  const { word, text, atMs } = lastEnd;
+  return { failures, takeovers, last_end: { word, text, at: new Date(atMs).toISOString() } };
+}
+
+function certificateOf({ certificate, nowMs }: StatusParts): Readonly<Record<string, unknown>> {
+  if (certificate === undefined) return {};
+  return { certificate: { not_after: certificate.notAfter, days: daysLeft(certificate.notAfter, nowMs) } };
 }
 
 /** What is not as it should be, each as a stable word, with the thing it is about behind a colon. */
 function degradationsOf(parts: StatusParts): string[] {
   const found: string[] = [];
-  const { ledger, certificateNotAfter } = parts;
+  const { ledger } = parts;
   if (ledger.refusing !== undefined) found.push(ledger.refusing.code);
   if (ledger.dead > 0) found.push('ledger.dead');
   if (ledger.quarantined > 0) found.push('ledger.quarantine');
   if (parts.eventsHeld !== undefined) found.push('events.held');
-  for (const stream of parts.forbiddenStreams) found.push(`broker.forbidden:${stream}`);
-  for (const sensor of parts.absentSensors) found.push(`sensor.absent:${sensor}`);
-  if (parts.clock === 'unknown') found.push('clock.unknown');
-  if (certificateNotAfter !== undefined && daysLeft(certificateNotAfter, parts.nowMs) < CERTIFICATE_WARNING_DAYS) {
-    found.push('certificate.expiring');
+  for (const stream of parts.forbiddenStreams) found.push(`broker.forbidden:up/event/${stream}`);
+  for (const topic of parts.forbiddenTopics) found.push(`broker.forbidden:${topic}`);
+  if (parts.connection.takeovers > 0) found.push('broker.taken-over');
+  for (const { id, state } of parts.sensors) {
+    if (state === 'absent' || state === 'error') found.push(`sensor.${state}:${id}`);
   }
+  if (parts.clock === 'unknown') found.push('clock.unknown');
+  if (parts.stateFails) found.push('state.disk');
+  found.push(...certificateDegradations(parts));
   return found;
+}
+
+function certificateDegradations({ certificate, nowMs }: StatusParts): string[] {
+  if (certificate === undefined) return [];
+  if (nowMs < Date.parse(certificate.notBefore)) return ['certificate.not-yet-valid'];
+  const days = daysLeft(certificate.notAfter, nowMs);
+  if (days < 0) return ['certificate.expired'];
+  return days < CERTIFICATE_WARNING_DAYS ? ['certificate.expiring'] : [];
 }
 
 function daysLeft(notAfter: string, nowMs: number): number {

@@ -1,6 +1,7 @@
 /**
  * Who may do what on the workbench's brokers (DESIGN section 3): a device writes below its own `up/` and reads below its
- * own `down/`; a consumer reads every `up/` and writes receipts. The same rules as a predicate for the embedded broker and
+ * own `down/`; a consumer reads every `up/` and writes receipts; an operator writes commands and reads status and
+ * responses. The same rules as a predicate for the embedded broker and
  * as an acl_file for Mosquitto. Who somebody is, is the common name of the client certificate.
  */
 export interface AccessRules {
@@ -8,6 +9,8 @@ export interface AccessRules {
   readonly prefix: string;
   /** Common names that are consumers; every other one is a device. */
   readonly consumers: readonly string[];
+  /** Common names that are operators. Mosquitto only. */
+  readonly operators?: readonly string[];
 }
 
 export function mayPublish(rules: AccessRules, name: string, topic: string): boolean {
@@ -27,10 +30,14 @@ export function maySubscribe(rules: AccessRules, name: string, filter: string): 
 }
 
 export function mosquittoAcl(rules: AccessRules): string {
-  const { prefix } = rules;
+  const { prefix, operators = [] } = rules;
   const lines = [`pattern write ${prefix}/%u/up/#`, `pattern read ${prefix}/%u/down/#`];
   for (const name of rules.consumers) {
     lines.push('', `user ${name}`, `topic read ${prefix}/+/up/#`, `topic write ${prefix}/+/down/receipt`);
+  }
+  for (const name of operators) {
+    lines.push('', `user ${name}`, `topic write ${prefix}/+/down/command/#`);
+    for (const below of ['status', 'info', 'sensor/#', 'response/#']) lines.push(`topic read ${prefix}/+/up/${below}`);
   }
   return `${lines.join('\n')}\n`;
 }

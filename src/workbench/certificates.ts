@@ -17,8 +17,9 @@ import {
   KeyUsagesExtension,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
-  type X509Certificate,
+  X509Certificate,
   X509CertificateGenerator,
+  X509CrlGenerator,
 } from '@peculiar/x509';
 
 export interface CertifiedPair {
@@ -39,6 +40,8 @@ export interface CertificateAuthority {
   /** `names`: DNS names and IP addresses that the server answers to. The first is the common name too. */
   issueServer(names: readonly string[], validity?: Validity): Promise<CertifiedPair>;
   issueClient(commonName: string, validity?: Validity): Promise<CertifiedPair>;
+  /** The revocation list, in PEM, that names these certificates (PEM). */
+  revoke(certificates: readonly string[], validity?: Validity): Promise<string>;
 }
 
 export interface DevelopmentCertificatesOptions {
@@ -110,6 +113,7 @@ export async function makeAuthority(
     issueServer: (names, valid) =>
       issue(issuer, names[0] ?? 'localhost', ExtendedKeyUsage.serverAuth, valid ?? validity, [alternativeNames(names)]),
     issueClient: (client, valid) => issue(issuer, client, ExtendedKeyUsage.clientAuth, valid ?? validity, []),
+    revoke: (certificates, valid) => revoke(issuer, certificates, valid ?? validity),
   };
 }
 
@@ -146,6 +150,20 @@ async function issue(
   return { cert: pemOf(certificate), key: await pemOfKey(keys.privateKey) };
 }
 
+async function revoke(issuer: Issuer, certificates: readonly string[], validity: Validity): Promise<string> {
+  const list = await X509CrlGenerator.create({
+    issuer: issuer.certificate.subject,
+    signingKey: issuer.key,
+    signingAlgorithm: ALGORITHM,
+    thisUpdate: validity.notBefore,
+    nextUpdate: validity.notAfter,
+    entries: certificates.map((pem) => ({ serialNumber: new X509Certificate(pem).serialNumber })),
+    extensions: [await AuthorityKeyIdentifierExtension.create(issuer.certificate)],
+  });
+  // The library calls the block CRL; OpenSSL looks for X509 CRL.
+  return pemBlock('X509 CRL', Buffer.from(list.rawData));
+}
+
 function alternativeNames(names: readonly string[]): SubjectAlternativeNameExtension {
   return new SubjectAlternativeNameExtension(
     names.map((value) => ({ type: isIP(value) === 0 ? ('dns' as const) : ('ip' as const), value })),
@@ -173,7 +191,10 @@ function pemOf(certificate: X509Certificate): string {
 }
 
 async function pemOfKey(key: webcrypto.CryptoKey): Promise<string> {
-  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key)).toString('base64');
-  const lines = der.match(/.{1,64}/g) ?? [];
-  return ['-----BEGIN PRIVATE KEY-----', ...lines, '-----END PRIVATE KEY-----', ''].join('\n');
+  return pemBlock('PRIVATE KEY', Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key)));
+}
+
+function pemBlock(label: string, der: Buffer): string {
+  const lines = der.toString('base64').match(/.{1,64}/g) ?? [];
+  return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n');
 }

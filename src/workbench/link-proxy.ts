@@ -123,8 +123,11 @@ export class LinkProxy {
     this.#pairs.add(pair);
     const ended = (): void => {
       this.#pairs.delete(pair);
-      near.destroy();
-      far.destroy();
+      // Last words (a TLS alert, a DISCONNECT) are in transit still: the end travels behind them.
+      after(() => {
+        near.destroySoon();
+        far.destroySoon();
+      }, this.#options.oneWayDelayMs ?? 0);
     };
     near.once('close', ended);
     far.once('close', ended);

@@ -40,6 +40,8 @@ export interface MosquittoOptions {
   readonly tls?: MosquittoTls;
   /** Further lines of mosquitto.conf. */
   readonly lines?: readonly string[];
+  /** Further environment, such as OPENSSL_CONF. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class MosquittoMissing extends Error {
@@ -70,6 +72,10 @@ export class Mosquitto {
 
   get pid(): number | undefined {
     return this.#child?.pid;
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined && this.#child.ended === undefined;
   }
 
   /** The newest lines of the broker's log, of this start only. */
@@ -114,7 +120,8 @@ export class Mosquitto {
   async #startOn(port: number): Promise<void> {
     const file = join(this.#options.directory, 'mosquitto.conf');
     await writeFile(file, configuration(this.#options, port));
-    const child = new Child({ command: this.#program, args: ['-c', file] });
+    const { env = {} } = this.#options;
+    const child = new Child({ command: this.#program, args: ['-c', file], env });
     this.#child = child;
     await until(
       () => {

@@ -10,7 +10,7 @@ import type { AgentProcess } from '../../src/workbench/agent-process.ts';
 import { type CertifiedPair, makeDevelopmentCertificates } from '../../src/workbench/certificates.ts';
 import { Child } from '../../src/workbench/child.ts';
 import { writeDeviceFile } from '../../src/workbench/device-file.ts';
-import type { Mosquitto } from '../../src/workbench/mosquitto.ts';
+import type { Mosquitto, MosquittoOptions } from '../../src/workbench/mosquitto.ts';
 import { type DeviceLine, openSerialServer } from '../../src/workbench/serial-server.ts';
 import { agentProcess } from '../rig/agent-process.ts';
 import { startMosquitto } from '../rig/mosquitto.ts';
@@ -33,6 +33,9 @@ export interface Stage {
   readonly config: string;
   /** PEM texts of the consumer, for a client that outlives a broker's restart (mosquitto_sub 2.0.11 does not). */
   readonly consumerTls: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer };
+  /** Options of the mosquitto clients for a connection of the operator's and the consumer's. */
+  readonly operatorArgs: readonly string[];
+  readonly consumerArgs: readonly string[];
   /** What the meter heard back from the agent. */
   readonly answers: () => string;
   /** What mosquitto_sub has seen so far. */
@@ -42,20 +45,23 @@ export interface Stage {
 }
 
 const DEADLINE_MS = 15_000;
+const RULES = { prefix: 'fp/v1', consumers: ['collector'], operators: ['operator'] };
 
 export interface StageOptions {
   /** Where the ledger lies; default: a folder of the stage's own. */
   readonly ledgerDirectory?: string;
   /** Further environment of the agent. */
   readonly env?: Readonly<Record<string, string>>;
+  readonly broker?: Pick<MosquittoOptions, 'persistence'>;
 }
 
 export async function setStage(t: TestContext, options: StageOptions = {}): Promise<Stage> {
   const directory = await temporaryDirectory(t);
   const files = await writeCertificates(join(directory, 'tls'));
   const broker = await startMosquitto(t, {
-    tls: { ca: files.ca, ...files.server, acl: mosquittoAcl({ prefix: 'fp/v1', consumers: ['collector'] }) },
+    tls: { ca: files.ca, ...files.server, acl: mosquittoAcl(RULES) },
     lines: ['log_type subscribe'],
+    ...options.broker,
   });
   let heard = '';
   const line = await openSerialServer({
@@ -88,6 +94,8 @@ export async function setStage(t: TestContext, options: StageOptions = {}): Prom
       cert: await readFile(files.consumer.cert),
       key: await readFile(files.consumer.key),
     },
+    operatorArgs: clientArgs(broker, files, files.operator),
+    consumerArgs: clientArgs(broker, files, files.consumer),
     answers: () => heard,
     seen: () => witness.outLines.map(parseSeen),
     meter: async (text) => {
@@ -106,11 +114,12 @@ interface Files {
   readonly server: Pair;
   readonly device: Pair;
   readonly consumer: Pair;
+  readonly operator: Pair;
 }
 
 async function writeCertificates(directory: string): Promise<Files> {
   await mkdir(directory, { recursive: true });
-  const made = await makeDevelopmentCertificates({ device: 'pump-42', others: ['collector'] });
+  const made = await makeDevelopmentCertificates({ device: 'pump-42', others: ['collector', 'operator'] });
   const put = async (name: string, text: string): Promise<string> => {
     await writeFile(join(directory, name), text, { mode: 0o600 });
     return join(directory, name);
@@ -124,23 +133,19 @@ async function writeCertificates(directory: string): Promise<Files> {
     server: await putPair('server', made.server),
     device: await putPair('device', made.client),
     consumer: await putPair('consumer', made.others[0]),
+    operator: await putPair('operator', made.others[1]),
   };
 }
 
 /** mosquitto_sub, an independent client: what it prints is what anybody would see. */
 async function startWitness(t: TestContext, broker: Mosquitto, files: Files): Promise<Child> {
-  const tls = ['--cafile', files.ca, '--cert', files.consumer.cert, '--key', files.consumer.key];
   const format = '{"topic":"%t","qos":%q,"retained":%r,"payload":%p}';
   const child = new Child({
     command: 'stdbuf',
     args: [
       '-oL',
       'mosquitto_sub',
-      '-h',
-      '127.0.0.1',
-      '-p',
-      String(broker.port),
-      ...tls,
+      ...clientArgs(broker, files, files.consumer),
       '-V',
       '5',
       '-q',
@@ -156,7 +161,15 @@ async function startWitness(t: TestContext, broker: Mosquitto, files: Files): Pr
   return child;
 }
 
+function clientArgs(broker: Mosquitto, files: Files, pair: Pair): readonly string[] {
+  const at = ['-h', '127.0.0.1', '-p', String(broker.port)];
+  return [...at, '--cafile', files.ca, '--cert', pair.cert, '--key', pair.key];
+}
+
 function parseSeen(line: string): Seen {
-  const seen = JSON.parse(line) as Omit<Seen, 'retained'> & { readonly retained: number };
+  // A topic that is taken back has an empty payload.
+  const seen = JSON.parse(line.replace(/"payload":\}$/, '"payload":{}}')) as Omit<Seen, 'retained'> & {
+    readonly retained: number;
+  };
   return { ...seen, retained: seen.retained === 1 };
 }

@@ -131,7 +131,7 @@ class Life {
       root: 'fp/v1/pump-42',
       life: this.ledger.drainingLife?.ordinal ?? 0,
     };
-    const plan = planSession(this.ledger.session, key);
+    const plan = planSession(this.ledger.session, key, false);
     if (plan.kind === 'clean' && !plan.written) await this.ledger.markSession(plan.mark);
     const present = broker.connect(plan.kind === 'clean');
     const mark = markAfterConnack(plan, key, present);

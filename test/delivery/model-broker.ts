@@ -109,10 +109,12 @@ export function modelLink(
       sessionExpirySeconds: undefined,
       ...terms,
     },
+    resumed: undefined,
     full: false,
     write: (packets) => void waiting.push(...splitPackets(packets)),
     publish: () => Promise.resolve(),
     subscribe: () => Promise.resolve(),
+    unsubscribe: () => Promise.resolve(undefined),
     end: () => Promise.resolve(),
     destroy: onEnd,
   };

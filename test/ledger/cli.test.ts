@@ -75,6 +75,9 @@ test('looking works beside a running agent, writes nothing, and takes no moving 
   const ledger = await openLedger(directory, { segmentBytes: SEGMENT_BYTES });
   await fill(ledger, 40);
   let going = true;
+  t.after(() => {
+    going = false;
+  });
   const running = (async () => {
     for (let from = 100; going && from < 20_000; from += 20) await appendSales(ledger, from, from + 19);
   })();

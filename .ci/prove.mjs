@@ -1,0 +1,16 @@
+// `npm run crash -- --runs N --seed S [--json]` and `npm run presence -- ...`: makes the clone ready, builds, then runs
+// test/<name>/main.ts with the other arguments: a proof that is too long for `npm test`, which runs a sample of it.
+// usage: node .ci/prove.mjs NAME [ARGUMENTS ...]
+import { join } from 'node:path';
+import process from 'node:process';
+import { ensureDebian, ensureModules, root } from './bootstrap.mjs';
+import { start } from './start.mjs';
+
+const [name = '', ...args] = process.argv.slice(2);
+
+ensureModules();
+const env = ensureDebian(['mosquitto']);
+const built = await start(process.execPath, [join(root, '.ci/build.mjs')], { cwd: root, stdio: ['ignore', 2, 2] });
+if (built !== 0) process.exit(built);
+const main = join(root, 'test', name, 'main.ts');
+process.exitCode = await start(process.execPath, ['--import', 'tsx', main, ...args], { cwd: root, env });

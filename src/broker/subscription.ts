@@ -1,0 +1,62 @@
+/**
+ * The one subscription, `down/#`: made anew on every connection (a broker may have lost it although the session is said to
+ * be present), and tried again slowly where an access rule refuses it.
+ */
+import { reasonOf } from '../fault.ts';
+import type { Clock, Link, Log, Timer } from '../ports.ts';
+import type { Topics } from './topics.ts';
+
+const AGAIN_MS = 300_000;
+
+export interface SubscriptionOptions {
+  readonly topics: Topics;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** `refused` has changed. */
+  readonly onChange: () => void;
+}
+
+export class Subscription {
+  readonly #options: SubscriptionOptions;
+  #link: Link | undefined;
+  #again: Timer | undefined;
+  #refused = false;
+
+  constructor(options: SubscriptionOptions) {
+    this.#options = options;
+  }
+
+  /** Commands and receipts do not reach this device. */
+  get refused(): boolean {
+    return this.#refused;
+  }
+
+  up(link: Link): void {
+    this.#link = link;
+    this.#subscribe(link);
+  }
+
+  down(): void {
+    this.#link = undefined;
+    this.#again?.cancel();
+  }
+
+  #subscribe(link: Link): void {
+    const { topics, log, clock } = this.#options;
+    link.subscribe(topics.downAll, 1).then(
+      () => this.#note(link, false),
+      (error: unknown) => {
+        if (this.#link !== link) return;
+        if (!this.#refused) log.error('broker refuses the subscription to down/#', { reason: reasonOf(error) });
+        this.#again = clock.after(AGAIN_MS, () => this.#subscribe(link));
+        this.#note(link, true);
+      },
+    );
+  }
+
+  #note(link: Link, refused: boolean): void {
+    if (this.#link !== link || this.#refused === refused) return;
+    this.#refused = refused;
+    this.#options.onChange();
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * A command's request, from bytes to a typed value or the one thing that is wrong with it (DESIGN 4). Pure. The id and the
+ * command's name stand in the topic; the payload may be empty, which is a request without arguments.
+ */
+import { parseJsonText } from '../json-text.ts';
+import { REQUEST_BYTES_MAX } from '../limits.ts';
+
+export interface Request {
+  readonly args: unknown;
+  /** Wall milliseconds after which it must not run. */
+  readonly expiresMs: number | undefined;
+  /** Who asks, in their own words: for the log, never for a decision. */
+  readonly by: string | undefined;
+}
+
+/** `code` is for programs, `message` for people. */
+export interface CommandError {
+  readonly code: string;
+  readonly message: string;
+}
+
+export type ParsedRequest =
+  | { readonly kind: 'request'; readonly request: Request }
+  | { readonly kind: 'mistake'; readonly error: CommandError };
+
+const KEYS: readonly string[] = ['v', 'id', 'args', 'expires', 'by'];
+/** RFC 3339 in UTC or with an offset; Date.parse alone would take "1". */
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;
+const BY = /^[^\p{Cc}]{1,128}$/u;
+
+export function parseRequest(id: string, payload: Buffer): ParsedRequest {
+  if (payload.length > REQUEST_BYTES_MAX) {
+    return mistake('request.too-large', `must be at most ${REQUEST_BYTES_MAX} bytes, got ${payload.length}`);
+  }
+  if (payload.length === 0) return { kind: 'request', request: { args: {}, expiresMs: undefined, by: undefined } };
+  const text = payload.toString('utf8');
+  // What is not UTF-8 comes out as other bytes than it went in.
+  if (!Buffer.from(text, 'utf8').equals(payload)) return mistake('request.not-utf8', 'must be UTF-8 text');
+  const json = parseJsonText(text);
+  if (json.kind === 'mistake') {
+    const { line, column, expected, found } = json.mistake;
+    return mistake('request.not-json', `line ${line}, column ${column}: must be ${expected}, got ${found}`);
+  }
+  return fromDocument(id, json.value);
+}
+
+function fromDocument(id: string, value: unknown): ParsedRequest {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return mistake('request.not-object', 'must be a JSON object');
+  }
+  const document = value as Readonly<Record<string, unknown>>;
+  if ('body' in document) return mistake('request.signed', 'signed requests are not in this version');
+  const unknown = Object.keys(document).find((key) => !KEYS.includes(key));
+  if (unknown !== undefined) {
+    const name = JSON.stringify(unknown.slice(0, 60));
+    return mistake('request.unknown-key', `has no key ${name}; known are ${KEYS.join(', ')}`);
+  }
+  const { v = 1, id: said = id, args = {}, expires, by } = document;
+  if (v !== 1) return mistake('request.version', `v must be 1, got ${foundText(v)}`);
+  if (said !== id) return mistake('request.id', `id must be the topic's last level, ${id}, got ${foundText(said)}`);
+  if (by !== undefined && (typeof by !== 'string' || !BY.test(by))) {
+    return mistake('request.by', 'by must be a text of 1 to 128 characters without control characters');
+  }
+  const expiresMs = timeOf(expires);
+  if (Number.isNaN(expiresMs)) {
+    return mistake(
+      'request.expires',
+      `expires must be a time such as "2026-11-23T17:00:00Z", got ${foundText(expires)}`,
+    );
+  }
+  return { kind: 'request', request: { args, expiresMs, by } };
+}
+
+/** NaN: not a time. */
+function timeOf(expires: unknown): number | undefined {
+  if (expires === undefined) return undefined;
+  return typeof expires === 'string' && TIME.test(expires) ? Date.parse(expires) : Number.NaN;
+}
+
+function foundText(value: unknown): string {
+  return (JSON.stringify(value) ?? 'nothing').slice(0, 60);
+}
+
+function mistake(code: string, message: string): ParsedRequest {
+  return { kind: 'mistake', error: { code, message } };
+}

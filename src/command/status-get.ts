@@ -1,0 +1,13 @@
+/** `status.get`: the status as it is now, without waiting for the next heartbeat. */
+import * as v from 'valibot';
+import { type Command, defineCommand } from './command.ts';
+
+export function statusGetCommand(status: () => Readonly<Record<string, unknown>>): Command {
+  return defineCommand({
+    name: 'status.get',
+    changes: false,
+    summary: 'Answers with the status as it is now.',
+    args: v.strictObject({}),
+    run: () => status(),
+  });
+}

@@ -1,0 +1,84 @@
+/**
+ * The stream that MQTT.js sees: the socket, less what our own layer takes out of it. What MQTT.js writes goes to the
+ * socket at once and each packet in one piece, except CONNECT, which waits for the handshake.
+ */
+import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+
+/** Time for MQTT.js to read what came before the socket closed, milliseconds. */
+const LAST_WORDS_MS = 1000;
+
+export class Tap extends Duplex {
+  readonly #socket: Socket;
+  #ended = false;
+  /**
+   * CONNECT, while the handshake lasts; undefined afterwards. What is written to a TLS socket before is failed by Node
+   * with EPROTO when the handshake is, which hides the code of the broker's alert (seen with TLS 1.2).
+   */
+  #early: Buffer[] | undefined;
+
+  /** `inbound` returns what of a chunk is MQTT.js's. `plain`: there is no handshake to wait for. */
+  constructor(socket: Socket, inbound: (chunk: Buffer) => readonly Buffer[], plain: boolean) {
+    super();
+    this.#socket = socket;
+    this.#early = plain ? undefined : [];
+    socket.once('secureConnect', () => {
+      const early = this.#early ?? [];
+      this.#early = undefined;
+      for (const bytes of early) socket.write(bytes);
+    });
+    socket.on('data', (chunk: Buffer) => {
+      for (const part of inbound(chunk)) if (!this.push(part)) socket.pause();
+    });
+    socket.on('end', () => this.#endReading());
+    socket.on('error', (error) => this.destroy(error));
+    socket.on('close', () => this.#finish());
+  }
+
+  override _read(): void {
+    this.#socket.resume();
+  }
+
+  #endReading(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.push(null);
+  }
+
+  /** What came last is still on its way to MQTT.js, most often a DISCONNECT that says why: it is read before the end. */
+  #finish(): void {
+    this.#endReading();
+    if (this.readableEnded || this.destroyed) return void this.destroy();
+    const late = setTimeout(() => this.destroy(), LAST_WORDS_MS);
+    this.once('end', () => {
+      clearTimeout(late);
+      this.destroy();
+    });
+  }
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
+    // Done at once: what waits is then all in the socket, where `full` counts it and nothing can slip between.
+    this.#put(chunk);
+    done();
+  }
+
+  /** One corked run of MQTT.js's is one packet: it goes to the socket without anything of ours in between. */
+  override _writev(chunks: readonly { readonly chunk: Buffer }[], done: (error?: Error | null) => void): void {
+    this.#put(Buffer.concat(chunks.map((part) => part.chunk)));
+    done();
+  }
+
+  #put(bytes: Buffer): void {
+    if (this.#early === undefined) this.#socket.write(bytes);
+    else this.#early.push(bytes);
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#socket.end(done);
+  }
+
+  override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    this.#socket.destroy();
+    done(error);
+  }
+}

@@ -1,0 +1,56 @@
+/** What `up/info` says: who this device is, what it measures in which units, what it can be asked. Pure. */
+import type { DeviceConfig } from '../config/schema.ts';
+import type { Hardware } from '../ports.ts';
+
+export interface InfoParts {
+  readonly version: string;
+  readonly boot: string;
+  readonly config: DeviceConfig;
+  /** sha256 of the configuration in force, base64url. */
+  readonly configHash: string;
+  readonly hardware: Hardware;
+  readonly commands: readonly string[];
+}
+
+export function infoOf(parts: InfoParts): Readonly<Record<string, unknown>> {
+  const { config, hardware } = parts;
+  return {
+    agent: { name: 'fieldpost', version: parts.version, node: hardware.node },
+    device: config.device.id,
+    hardware: {
+      model: hardware.model,
+      serial: hardware.serial,
+      arch: hardware.arch,
+      os: hardware.os,
+      kernel: hardware.kernel,
+      hostname: hardware.hostname,
+    },
+    boot: parts.boot,
+    sensors: [
+      ...config.sensors.map(sensorInfo),
+      ...(config.host === undefined ? [] : [{ id: 'host', metrics: config.host.metrics }]),
+    ],
+    commands: parts.commands,
+    schedule: config.schedule.map(({ cron, timezone, command }) => ({ cron, timezone, command })),
+    config: { revision: 0, hash: parts.configHash },
+  };
+}
+
+type SensorConfig = DeviceConfig['sensors'][number];
+
+function sensorInfo(sensor: SensorConfig): Readonly<Record<string, unknown>> {
+  const telemetry: Record<string, string | null> = {};
+  const events = [];
+  for (const route of sensor.routes) {
+    if (route.kind === 'telemetry') Object.assign(telemetry, unitsOf(route.telemetry.fields));
+    else events.push({ stream: route.event.stream, type: route.event.type, fields: unitsOf(route.event.fields) });
+  }
+  return { id: sensor.id, telemetry, events };
+}
+
+/** Unit by field; null where there is none. */
+function unitsOf(
+  fields: Readonly<Record<string, { readonly unit?: string }>>,
+): Readonly<Record<string, string | null>> {
+  return Object.fromEntries(Object.entries(fields).map(([name, { unit }]) => [name, unit ?? null]));
+}

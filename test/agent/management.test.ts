@@ -1,0 +1,226 @@
+/**
+ * What a device says of itself and what it can be asked, on a real Mosquitto over mutual TLS: info, sensor states, host
+ * figures, the schedule, and the first commands, asked with plain mosquitto clients.
+ */
+import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { Child } from '../../src/workbench/child.ts';
+import { openPty } from '../../src/platform/pty.ts';
+import { until } from '../rig/wait.ts';
+import { type Seen, setStage, type Stage } from './stage.ts';
+
+const DEADLINE_MS = 20_000;
+const ROOT = 'fp/v1/pump-42';
+
+type Document = Readonly<Record<string, unknown>>;
+
+function seenOn(stage: Stage, topic: string): readonly Seen[] {
+  return stage.seen().filter((one) => one.topic === `${ROOT}/${topic}`);
+}
+
+async function seen(stage: Stage, topic: string, fits: (payload: Document) => boolean = () => true): Promise<Seen> {
+  return until(
+    () => seenOn(stage, topic).find((one) => fits(one.payload)),
+    () =>
+      `such a message on ${topic}; last ${JSON.stringify(seenOn(stage, topic).at(-1))}; ${stage.agent.child.lastWords()}`,
+    DEADLINE_MS,
+  );
+}
+
+async function configure(stage: Stage, change: (document: Record<string, unknown>) => object): Promise<void> {
+  const document = JSON.parse(await readFile(stage.config, 'utf8')) as Record<string, unknown>;
+  await writeFile(stage.config, JSON.stringify({ ...document, ...change(document) }));
+}
+
+/** One request by mosquitto_rr, as an operator would send it; the answer as it came. */
+async function ask(
+  t: TestContext,
+  stage: Stage,
+  command: string,
+  id: string,
+  payload: string,
+  version: '5' | '311',
+): Promise<Document> {
+  const message = payload === '' ? ['-n'] : ['-m', payload];
+  const args = ['-V', version, '-W', '10', '-q', '1', '-t', `${ROOT}/down/command/${command}/${id}`, ...message];
+  const child = new Child({
+    command: 'mosquitto_rr',
+    args: [...stage.operatorArgs, ...args, '-e', `${ROOT}/up/response/${command}/${id}`],
+  });
+  t.after(() => child.kill9());
+  const { code } = await child.exited;
+  assert.equal(code, 0, child.lastWords());
+  return JSON.parse(child.outLines.join('\n')) as Document;
+}
+
+test('info says who this is, what it measures in which units, and what it can be asked', async (t) => {
+  const stage = await setStage(t);
+  stage.agent.start();
+  const info = await seen(stage, 'up/info');
+  assert.deepEqual([info.qos, info.payload['v'], info.payload['device']], [1, 1, 'pump-42']);
+  assert.deepEqual(info.payload['sensors'], [
+    {
+      id: 'pump',
+      telemetry: { temp: 'Cel' },
+      events: [{ stream: 'sale', type: 'delivery', fields: { volume: 'l', amount: 'EUR' } }],
+    },
+  ]);
+  assert.deepEqual(info.payload['commands'], ['ping', 'status.get']);
+  const { hash, revision } = info.payload['config'] as { hash: string; revision: number };
+  assert.match(hash, /^[\w-]{43}$/);
+  assert.equal(revision, 0);
+  const { arch, kernel } = info.payload['hardware'] as { arch: string; kernel: string };
+  assert.deepEqual([arch, kernel.length > 0], [process.arch, true]);
+});
+
+test('ping and status.get are answered to plain clients of MQTT 5 and 3.1.1, the same request only once', async (t) => {
+  const stage = await setStage(t);
+  stage.agent.start();
+  await seen(stage, 'up/info');
+  for (const version of ['5', '311'] as const) {
+    const pong = await ask(t, stage, 'ping', `p${version}`, '', version);
+    assert.deepEqual([pong['status'], pong['id'], pong['repeated']], ['succeeded', `p${version}`, false]);
+    const request = '{"v":1,"args":{},"by":"ops"}';
+    const first = await ask(t, stage, 'status.get', `s${version}`, request, version);
+    const status = first['result'] as Document;
+    assert.deepEqual([status['state'], status['valid_for']], ['online', 180]);
+    assert.deepEqual(await ask(t, stage, 'status.get', `s${version}`, request, version), { ...first, repeated: true });
+    const unknown = await ask(t, stage, 'host.reboot', `r${version}`, '{}', version);
+    assert.deepEqual([unknown['status'], (unknown['error'] as Document)['code']], ['rejected', 'command.unknown']);
+  }
+});
+
+test('a retained command is not run, however often the device comes back', async (t) => {
+  const stage = await setStage(t);
+  const topic = `${ROOT}/down/command/ping/old`;
+  const left = new Child({
+    command: 'mosquitto_pub',
+    args: [...stage.operatorArgs, '-q', '1', '-r', '-t', topic, '-m', '{}'],
+  });
+  assert.equal((await left.exited).code, 0, left.lastWords());
+  stage.agent.start();
+  const answer = await seen(stage, 'up/response/ping/old');
+  assert.equal((answer.payload['error'] as Document)['code'], 'command.retained');
+});
+
+test('a pulled plug is absent on the sensor topic within a second, and ok again after its first reading', async (t) => {
+  const stage = await setStage(t);
+  const pty = await openPty();
+  t.after(() => pty.close());
+  await configure(stage, ({ sensors }) => {
+    const [pump] = sensors as Document[];
+    return { sensors: [pump, { ...pump, id: 'second', port: { path: pty.path, baudRate: 115_200 } }] };
+  });
+  stage.agent.start();
+  await seen(
+    stage,
+    'up/sensor/second',
+    ({ state, why }) => state === 'stale' && /since the line was opened/.test(String(why)),
+  );
+  await pty.write('{"k":"t","t":20.5}\n');
+  const ok = await seen(stage, 'up/sensor/second', ({ state }) => state === 'ok');
+  assert.equal(ok.qos, 1);
+  assert.equal(ok.payload['session'], (await seen(stage, 'up/status')).payload['session']);
+  const before = seenOn(stage, 'up/sensor/second').length;
+  const pulledMs = performance.now();
+  await pty.close();
+  await until(() => seenOn(stage, 'up/sensor/second').length > before, 'the next word of the sensor', DEADLINE_MS);
+  t.diagnostic(`absent after ${Math.round(performance.now() - pulledMs)} ms`);
+  const [absent] = seenOn(stage, 'up/sensor/second').slice(before);
+  assert.deepEqual([absent?.payload['state'], absent?.payload['v']], ['absent', 1]);
+  const status = await seen(stage, 'up/status', ({ degraded }) =>
+    (degraded as string[]).includes('sensor.absent:second'),
+  );
+  assert.equal(status.payload['state'], 'online');
+  // The other sensor is none the worse for it.
+  await stage.meter('{"k":"t","t":20.5}');
+  await seen(stage, 'up/sensor/pump', ({ state }) => state === 'ok');
+});
+
+test('a broker that lost what it retained gets all of it again', async (t) => {
+  const stage = await setStage(t, { broker: { persistence: false } });
+  stage.agent.start();
+  await stage.meter('{"k":"t","t":20.5}');
+  await seen(stage, 'up/sensor/pump', ({ state }) => state === 'ok');
+  await stage.broker.restart('kill');
+  await stage.agent.child.line(/broker not connected/, DEADLINE_MS);
+  const topics = ['up/status', 'up/info', 'up/sensor/pump'].map((below) => ['-t', `${ROOT}/${below}`]).flat();
+  await until(
+    async () => {
+      const look = new Child({
+        command: 'mosquitto_sub',
+        args: [...stage.consumerArgs, '-V', '5', ...topics, '--retained-only', '-C', '3', '-W', '2', '-F', '%t'],
+      });
+      await look.exited;
+      return look.outLines.length === 3;
+    },
+    () => `three retained topics; agent: ${stage.agent.child.lastWords()}`,
+    60_000,
+  );
+});
+
+test('the state of a sensor that was taken out of the configuration is taken back from the broker', async (t) => {
+  const stage = await setStage(t);
+  stage.agent.start();
+  await seen(stage, 'up/sensor/pump');
+  await stage.agent.term();
+  await configure(stage, ({ sensors }) => ({ sensors: [{ ...(sensors as Document[])[0], id: 'renamed' }] }));
+  stage.agent.start();
+  await seen(stage, 'up/sensor/renamed');
+  await stage.agent.child.line(/taken back.*sensors=pump/, DEADLINE_MS);
+  await until(
+    async () => {
+      const look = new Child({
+        command: 'mosquitto_sub',
+        args: [...stage.consumerArgs, '-V', '5', '-t', `${ROOT}/up/sensor/#`, '--retained-only', '-W', '1', '-F', '%t'],
+      });
+      await look.exited;
+      return look.outLines.join() === `${ROOT}/up/sensor/renamed`;
+    },
+    'only the new sensor among what is retained',
+    DEADLINE_MS,
+  );
+  const kept = async (): Promise<string> => readFile(join(stage.directory, 'state/sensors.json'), 'utf8');
+  await until(async () => !(await kept()).includes('pump'), 'the old one to be forgotten', DEADLINE_MS);
+});
+
+test('the machine tells its own figures as the sensor host, and the schedule asks by itself', async (t) => {
+  const stage = await setStage(t);
+  await configure(stage, () => ({ host: { every: '5s' }, schedule: [{ cron: '* * * * * *', command: 'ping' }] }));
+  stage.agent.start();
+  const sample = await seen(stage, 'up/telemetry/host');
+  const readings = new Map(
+    (sample.payload['readings'] as [string, number, string | null, number][]).map((r) => [r[0], r]),
+  );
+  for (const name of ['cpu_load', 'memory_available', 'disk_available']) assert.ok(readings.has(name), `no ${name}`);
+  assert.ok((readings.get('memory_size')?.[1] ?? 0) > (readings.get('memory_available')?.[1] ?? Infinity) / 2);
+  assert.equal(readings.get('disk_size')?.[2], 'B');
+  const answer = await until(
+    () => stage.seen().find((one) => one.topic.startsWith(`${ROOT}/up/response/ping/schedule.0.`)),
+    'the answer to the schedule',
+    DEADLINE_MS,
+  );
+  assert.equal(answer.payload['status'], 'succeeded');
+  assert.deepEqual((await seen(stage, 'up/info')).payload['schedule'], [{ cron: '* * * * * *', command: 'ping' }]);
+});
+
+test('status.json tells whoever stands at the device whether it is connected, and why not', async (t) => {
+  const stage = await setStage(t);
+  const read = async (): Promise<Document> =>
+    JSON.parse(await readFile(join(stage.directory, 'state/status.json'), 'utf8').catch(() => '{}')) as Document;
+  stage.agent.start();
+  await until(async () => (await read())['connected'] === true, 'connected in status.json', DEADLINE_MS);
+  await stage.broker.stop();
+  const lost = await until(
+    async () => ((await read())['connected'] === false ? read() : undefined),
+    'not connected in status.json',
+    DEADLINE_MS,
+  );
+  const { last_end: end } = lost['connection'] as { last_end: Document };
+  assert.match(String(end['word']), /^(?:network|broker)\./);
+  assert.ok((lost['disk'] as { free_bytes: number }).free_bytes > 0);
+  assert.ok((lost['disk'] as { written_bytes_day: number }).written_bytes_day >= 0);
+  assert.equal(lost['starts'], 1);
+});
