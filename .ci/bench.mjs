@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { ensureDebian, ensureModules, root } from './bootstrap.mjs';
+import { ensureDebian, ensureDebianFiles, ensureModules, root } from './bootstrap.mjs';
 import { start } from './start.mjs';
 
 const [name = '', ...args] = process.argv.slice(2);
@@ -16,8 +16,15 @@ if (name === '' || name.includes('/') || !existsSync(file)) {
   process.exit(64);
 }
 ensureModules();
-// A benchmark that speaks of Mosquitto gets one; the others run without.
-const env = readFileSync(file, 'utf8').includes('mosquitto') ? ensureDebian(['mosquitto']) : {};
+// A benchmark that speaks of Mosquitto or of Paho's C library gets it; the others run without.
+const text = readFileSync(file, 'utf8');
+const paho = text.includes('libpaho-mqtt-dev');
+const env = {
+  ...(paho
+    ? ensureDebianFiles({ 'usr/include/MQTTAsync.h': 'libpaho-mqtt-dev', 'usr/include/stdio.h': 'libc6-dev' })
+    : {}),
+  ...(text.includes('mosquitto') ? ensureDebian(paho ? ['mosquitto', 'gcc'] : ['mosquitto']) : {}),
+};
 const built = await start(process.execPath, [join(root, '.ci/build.mjs')], { cwd: root, stdio: ['ignore', 2, 2] });
 if (built !== 0) process.exit(built);
 process.exitCode = await start(process.execPath, ['--import', 'tsx', file, ...args], { cwd: root, env });

@@ -59,22 +59,43 @@ export function ensureModules() {
  * not be had. `programs` are names of executables, e.g. `['mosquitto', 'strace']`.
  */
 export function ensureDebian(programs) {
-  const wanted = missing(programs);
-  if (wanted.length > 0) {
-    const packages = [...new Set(wanted.map((program) => PACKAGE_OF[program] ?? program))];
-    if (find('apt-get') === undefined) {
-      throw new Error(
-        `not installed: ${wanted.join(', ')}; install them with this system's package tool, then try again`,
-      );
-    }
-    say(`Debian packages: ${packages.join(' ')}`);
-    if (getuid?.() === 0) installAsRoot(packages);
-    else unpackAsUser(packages);
-    const still = missing(programs);
-    if (still.length > 0)
-      throw new Error(`still not found after installing ${packages.join(' ')}: ${still.join(', ')}`);
-  }
+  install(
+    () => missing(programs),
+    (program) => PACKAGE_OF[program] ?? program,
+  );
   return { PATH: searchPath().join(delimiter) };
+}
+
+/**
+ * Makes sure that files which are no programs are there, such as a library's headers, and gives the environment with which
+ * a compiler finds what was unpacked. `packageOf` maps a path below the root, e.g. `usr/include/MQTTAsync.h`, to its package.
+ */
+export function ensureDebianFiles(packageOf) {
+  install(
+    () => Object.keys(packageOf).filter((path) => !existsSync(join('/', path)) && !existsSync(join(LOCAL, path))),
+    (path) => packageOf[path],
+  );
+  const include = join(LOCAL, 'usr/include');
+  if (!existsSync(include)) return {};
+  const libraries = run('find', [LOCAL, '-name', '*.so', '-printf', '%h\\n'], { quiet: true });
+  const folders = [...new Set(libraries.split('\n').filter(Boolean))].join(':');
+  return { CPATH: include, LIBRARY_PATH: folders, LD_RUN_PATH: folders };
+}
+
+function install(stillWanted, packageOf) {
+  const wanted = stillWanted();
+  if (wanted.length === 0) return;
+  const packages = [...new Set(wanted.map((one) => packageOf(one)))];
+  if (find('apt-get') === undefined) {
+    throw new Error(
+      `not installed: ${wanted.join(', ')}; install them with this system's package tool, then try again`,
+    );
+  }
+  say(`Debian packages: ${packages.join(' ')}`);
+  if (getuid?.() === 0) installAsRoot(packages);
+  else unpackAsUser(packages);
+  const still = stillWanted();
+  if (still.length > 0) throw new Error(`still not found after installing ${packages.join(' ')}: ${still.join(', ')}`);
 }
 
 /** Why node_modules has to be made anew; undefined when it is as the lock file says. */

@@ -9,10 +9,13 @@ import { Subscription } from './broker/subscription.ts';
 import { type Topics, topicsOf } from './broker/topics.ts';
 import { ulid } from './broker/ulid.ts';
 import { CommandDesk } from './command/desk.ts';
+import { eventsCommands } from './command/events.ts';
 import { pingCommand } from './command/ping.ts';
 import { Schedule } from './command/schedule.ts';
 import { statusGetCommand } from './command/status-get.ts';
 import type { DeviceConfig } from './config/schema.ts';
+import { EventCare } from './delivery/event-care.ts';
+import { Receipts } from './delivery/receipts.ts';
 import { Sender } from './delivery/sender.ts';
 import { Fault } from './fault.ts';
 import type { LedgerFiles } from './ledger/files.ts';
@@ -22,8 +25,10 @@ import type {
   Chance,
   Clock,
   Cron,
+  EventSigner,
   Hardware,
   HostMetrics,
+  InboundMessage,
   Link,
   LineOpener,
   LinkOpener,
@@ -57,6 +62,8 @@ export interface AgentPorts {
   readonly cron: Cron;
   readonly host: HostMetrics;
   readonly parseJson: (text: string) => unknown;
+  /** Undefined: events are not signed. */
+  readonly signer: EventSigner | undefined;
   /** Bytes that this process has written to storage; undefined where the system does not tell. */
   readonly writtenBytes: () => number | undefined;
   /** The status for whoever stands at the device. */
@@ -79,6 +86,7 @@ export class Agent {
   readonly #topics: Topics;
   readonly #ledger: Ledger;
   readonly #sender: Sender;
+  readonly #receipts: Receipts;
   readonly #presence: Presence;
   readonly #subscription: Subscription;
   readonly #connection: Connection;
@@ -96,14 +104,7 @@ export class Agent {
     const { config, ports } = options;
     const changed = (): void => this.#changed();
     this.#topics = topicsOf(config.topics.prefix, config.device.id);
-    this.#ledger = new Ledger({
-      ...ports,
-      device: config.device.id,
-      segmentBytes: config.ledger.segmentBytes,
-      maxBytes: config.ledger.maxBytes,
-      retainMs: config.ledger.retain,
-      onRefusing: changed,
-    });
+    this.#ledger = this.#makeLedger();
     this.#sender = new Sender({
       ...ports,
       ledger: this.#ledger,
@@ -112,13 +113,20 @@ export class Agent {
       windowMax: config.broker.window,
       onSessionOver: (why) => this.#connection.restart(why),
     });
+    this.#receipts = new Receipts({
+      ...ports,
+      ledger: this.#ledger,
+      settles: config.ledger.receipts,
+      onTaken: (ordinal, through) => this.#sender.receiptTaken(ordinal, through),
+      onChange: changed,
+    });
     this.#presence = new Presence({
       ...ports,
       topics: this.#topics,
       willDelayMs: config.broker.willDelay,
       heartbeatMs: config.broker.heartbeat,
       figures: () => this.#status(),
-      info: () => infoOf({ ...options, boot: ports.boot.id, commands: this.#desk.accepted }),
+      info: () => infoOf({ ...options, boot: ports.boot.id, commands: this.#desk.accepted, signer: ports.signer }),
       sensors: () => this.#sensors.map((sensor) => ({ sensor: sensor.id, ...sensor.state() })),
     });
     this.#subscription = new Subscription({ ...ports, topics: this.#topics, onChange: changed });
@@ -160,6 +168,7 @@ export class Agent {
       );
     }
     await this.#figures.start();
+    await this.#receipts.start();
     for (const sensor of this.#sensors) sensor.start();
     this.#hostSensor?.start();
     this.#connection.start();
@@ -183,6 +192,22 @@ export class Agent {
     this.#options.ports.log.info('fieldpost stopped', { why, unsent: this.#ledger.figures.unsent });
   }
 
+  #makeLedger(): Ledger {
+    const { config, ports } = this.#options;
+    const { segmentBytes, maxBytes, retain, receipts } = config.ledger;
+    const { signer, ...others } = ports;
+    return new Ledger({
+      ...others,
+      device: config.device.id,
+      segmentBytes,
+      maxBytes,
+      retainMs: retain,
+      receipts,
+      ...(signer === undefined ? {} : { signer }),
+      onRefusing: () => this.#changed(),
+    });
+  }
+
   #makeSensors(samples: SampleSink): readonly Sensor[] {
     const { config, ports } = this.#options;
     const createLine = lineFactory({ ...ports, opener: ports.lines });
@@ -199,11 +224,21 @@ export class Agent {
 
   #makeDesk(): CommandDesk {
     const { config, ports } = this.#options;
+    const care = new EventCare({
+      ledger: this.#ledger,
+      sender: this.#sender,
+      receipts: this.#receipts,
+      settlesByReceipt: config.ledger.receipts,
+    });
     return new CommandDesk({
       ...ports,
       topics: this.#topics,
       policy: config.commands,
-      commands: [pingCommand(ports.clock, ports.boot), statusGetCommand(() => this.#presence.document('online'))],
+      commands: [
+        pingCommand(ports.clock, ports.boot),
+        statusGetCommand(() => this.#presence.document('online')),
+        ...eventsCommands(care),
+      ],
       respond: async (topic, payload, correlationData) => {
         const link = this.#connection.link;
         if (link === undefined) throw new Fault('broker.unreachable', 'no broker to answer to');
@@ -230,7 +265,7 @@ export class Agent {
         get epoch() {
           return ledger.drainingLife?.epoch ?? '';
         },
-        markSession: (session) => ledger.markSession(session),
+        markSession: (session, forgotten) => ledger.markSession(session, forgotten),
       },
       traffic: this.#traffic(),
       urls: broker.urls,
@@ -254,7 +289,7 @@ export class Agent {
       },
       inbound: (chunk) => this.#sender.inbound(chunk),
       drained: () => this.#sender.drained(),
-      message: (message) => this.#desk.take(message),
+      message: (message) => this.#onMessage(message),
       up: (link, session, generation, held) => this.#onUp(link, session, generation, held),
       down: () => {
         this.#sender.detach();
@@ -277,6 +312,11 @@ export class Agent {
     this.#subscription.up(link);
     if (this.#eventsHeld === undefined && life !== undefined) this.#sender.attach(link, generation, life);
     this.#localStatus.changed();
+  }
+
+  #onMessage(message: InboundMessage): void {
+    if (message.topic === this.#topics.receipt) this.#receipts.take(message.payload);
+    else this.#desk.take(message);
   }
 
   /** QoS 0: not sent while there is no link, or while its socket is full of what matters more. */
@@ -316,6 +356,9 @@ export class Agent {
       nowMs: ports.clock.wallMs(),
       ledger: this.#ledger.figures,
       oldestUnsentMs: this.#figures.oldestUnsentMs,
+      receipts: this.#options.config.ledger.receipts
+        ? { ...this.#receipts.figures, late: this.#receipts.late }
+        : undefined,
       telemetryDropped: this.#telemetryDropped(),
       certificate: certificate(),
       freeBytes: this.#figures.freeBytes,

@@ -15,5 +15,14 @@ export const APPENDS_WAITING_MAX = 256;
  */
 export const QOS1_IN_FLIGHT_MAX = 2;
 
+/**
+ * Packet identifiers of our own QoS 2 layer, from 1 on: first those of events, then those of events that are sent again. A
+ * replay has a range of its own, so that it never waits for a new event's identifier, nor a new event for it. What is
+ * above is MQTT.js's.
+ */
+export const EVENT_IDENTIFIERS = 32_768;
+export const REPLAY_IDENTIFIERS = 8192;
+export const OWN_IDENTIFIERS = EVENT_IDENTIFIERS + REPLAY_IDENTIFIERS;
+
 /** A command's request, bytes: a configuration patch of 64 sensors fits; beyond this it is not a command. */
 export const REQUEST_BYTES_MAX = 64 * 1024;

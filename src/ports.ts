@@ -115,6 +115,20 @@ export type AppendResult =
   | { readonly kind: 'conflict' }
   | { readonly kind: 'refused'; readonly code: string; readonly reason: string };
 
+/** Signs events with a key of this device's own. Evidence of where an event comes from, not an approval of a meter. */
+export interface EventSigner {
+  readonly algorithm: SignatureAlgorithm;
+  /** Names the key in events: the first 16 letters of the base64url sha256 of `publicKey`'s bytes. */
+  readonly keyId: string;
+  /** SubjectPublicKeyInfo (RFC 5280, 4.1.2.7) in DER, base64. */
+  readonly publicKey: string;
+  /** Base64url without padding: Ed25519 (RFC 8032), or ECDSA P-256 with SHA-256 as r and s of 32 bytes each. */
+  sign(bytes: Buffer): string;
+}
+
+export const SIGNATURE_ALGORITHMS = ['ed25519', 'ecdsa-p256'] as const;
+export type SignatureAlgorithm = (typeof SIGNATURE_ALGORITHMS)[number];
+
 /** The way into the ledger. Never throws; the result says what became of the draft. */
 export interface EventSink {
   append(draft: EventDraft): Promise<AppendResult>;

@@ -18,6 +18,9 @@ test('host gets its defaults, and takes what it is told', () => {
   });
 });
 
+const COMMANDS =
+  '"ping", "status.get", "events.stat", "events.dead", "events.replay", "events.retry" or "events.abandon"';
+
 const MISTAKES: readonly (readonly [what: string, change: Record<string, unknown>, told: string])[] = [
   ['host too often', { host: { every: '1s' } }, '/host/every: must be 5s to 1d, got "1s"'],
   [
@@ -48,12 +51,12 @@ const MISTAKES: readonly (readonly [what: string, change: Record<string, unknown
   [
     'a command mistyped',
     { schedule: [{ cron: '0 3 * * *', command: 'status.gte' }] },
-    '/schedule/0/command: must be the name of a command, "ping" or "status.get" (did you mean status.get?), got "status.gte"',
+    `/schedule/0/command: must be the name of a command, ${COMMANDS} (did you mean status.get?), got "status.gte"`,
   ],
   [
     'a command of a later version',
     { schedule: [{ cron: '0 3 * * *', command: 'diagnostics.collect' }] },
-    '/schedule/0/command: must be "ping" or "status.get": this command is known, but not in this version, got "diagnostics.collect"',
+    `/schedule/0/command: must be ${COMMANDS}: this command is known, but not in this version, got "diagnostics.collect"`,
   ],
   [
     'a scheduled command that is off',

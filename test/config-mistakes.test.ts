@@ -115,13 +115,13 @@ const MISTAKES: readonly (readonly [what: string, value: unknown, told: string])
   ],
   [
     'receipts',
-    { ...base(), ledger: { dir: '/l', receipts: true } },
-    '/ledger/receipts: must be false or left out: known, but not in this version, got true',
+    { ...base(), ledger: { dir: '/l', receipts: 'on' } },
+    '/ledger/receipts: must be true or false, got "on"',
   ],
   [
     'signatures',
-    { ...base(), ledger: { dir: '/l', sign: true } },
-    '/ledger/sign: must be false or left out: known, but not in this version, got true',
+    { ...base(), ledger: { dir: '/l', sign: 'rsa' } },
+    '/ledger/sign: must be true ("ed25519"), "ed25519", "ecdsa-p256" or false, got "rsa"',
   ],
   [
     'a log level of another tool',

@@ -25,6 +25,7 @@ const SOUND: StatusParts = {
     quarantined: 0,
   },
   oldestUnsentMs: undefined,
+  receipts: undefined,
   telemetryDropped: 0,
   certificate: { notBefore: at(-1), notAfter: at(100) },
   freeBytes: 5,
@@ -41,11 +42,16 @@ const SOUND: StatusParts = {
   writtenBytesDay: 7,
 };
 
+const TAKEN = { epoch: 'E', through: 9, refused: 0, refusal: undefined, forked: false, late: false };
+
 const WORDS: readonly (readonly [change: Partial<StatusParts>, word: string])[] = [
   [{ ledger: { ...SOUND.ledger, refusing: { code: 'ledger.full' } } }, 'ledger.full'],
   [{ ledger: { ...SOUND.ledger, dead: 1 } }, 'ledger.dead'],
   [{ ledger: { ...SOUND.ledger, quarantined: 1 } }, 'ledger.quarantine'],
   [{ eventsHeld: 'no QoS 2' }, 'events.held'],
+  [{ receipts: { ...TAKEN, refusal: 'garbage' } }, 'receipts.refused'],
+  [{ receipts: { ...TAKEN, forked: true } }, 'ledger.forked'],
+  [{ receipts: { ...TAKEN, late: true } }, 'receipts.late'],
   [{ forbiddenStreams: ['sale'] }, 'broker.forbidden:up/event/sale'],
   [{ forbiddenTopics: ['up/info'] }, 'broker.forbidden:up/info'],
   [{ connection: { ...SOUND.connection, takeovers: 1 } }, 'broker.taken-over'],

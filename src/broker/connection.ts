@@ -31,7 +31,8 @@ export interface SessionStore {
   readonly life: number;
   /** Its epoch. */
   readonly epoch: string;
-  markSession(session: KnownSession): Promise<void>;
+  /** `forgotten`: the broker may not know what was handed over in older sessions. */
+  markSession(session: KnownSession, forgotten: boolean): Promise<void>;
 }
 
 /** What rides on the link. */
@@ -185,7 +186,8 @@ export class Connection {
       tls_resumed: link.resumed,
     });
     const mark = held === undefined ? markAfterConnack(plan, key, link.terms.sessionPresent) : undefined;
-    if (mark !== undefined) held = await this.#mark(mark);
+    const forgotten = plan.kind === 'resume' || plan.forgotten;
+    if (mark !== undefined) held = await this.#mark(mark, forgotten);
     const generation = mark?.generation ?? store.session?.generation ?? 0;
     if (this.#link === link && held === undefined && !(await this.#isOurs(link, generation, mark !== undefined)))
       return;
@@ -254,9 +256,9 @@ export class Connection {
     return undefined;
   }
 
-  async #mark(mark: KnownSession): Promise<string | undefined> {
+  async #mark(mark: KnownSession, forgotten = false): Promise<string | undefined> {
     try {
-      await this.#options.store.markSession(mark);
+      await this.#options.store.markSession(mark, forgotten);
       return undefined;
     } catch (error) {
       this.#options.log.error('broker session: events are held back', { reason: reasonOf(error) });

@@ -18,17 +18,30 @@ export interface KnownSession extends SessionKey {
 
 export type SessionPlan =
   | { readonly kind: 'resume'; readonly generation: number }
-  /** `mark`: must be on disk before CONNECT with Clean Start, so that a crash in between can not trust the old session. */
-  | { readonly kind: 'clean'; readonly mark: KnownSession; readonly written: boolean; readonly why: string };
+  /**
+   * `forgotten`: what was handed over in older sessions may not be known there any more; not so when only our own epoch
+   * has changed. `mark`: must be on disk before CONNECT with Clean Start, so that a crash in between can not trust the old
+   * session.
+   */
+  | {
+      readonly kind: 'clean';
+      readonly mark: KnownSession;
+      readonly written: boolean;
+      readonly forgotten: boolean;
+      readonly why: string;
+    };
 
 /** `foreign`: another client had the session since we used it last, so what it holds may be that client's. */
 export function planSession(known: KnownSession | undefined, wanted: SessionKey, foreign: boolean): SessionPlan {
   if (known === undefined) return clean(wanted, 1, 'this ledger has had no session');
   const generation = known.generation + 1;
   if (foreign) return clean(wanted, generation, 'another client has used it');
-  if (!sameKey(known, wanted)) return clean(wanted, generation, whatDiffers(known, wanted));
+  if (!sameKey(known, wanted)) {
+    const forgotten = !sameKey({ ...known, life: wanted.life }, wanted);
+    return { ...clean(wanted, generation, whatDiffers(known, wanted)), forgotten };
+  }
   if (known.phase === 'open') return { kind: 'resume', generation: known.generation };
-  return { kind: 'clean', mark: known, written: true, why: 'the last session was not completed' };
+  return { kind: 'clean', mark: known, written: true, forgotten: true, why: 'the last session was not completed' };
 }
 
 /** The mark that must be on disk before the first QoS 2 packet; undefined when the known one still holds. */
@@ -42,8 +55,8 @@ export function markAfterConnack(
   return { ...wanted, generation: plan.generation + 1, phase: 'open' };
 }
 
-function clean(wanted: SessionKey, generation: number, why: string): SessionPlan {
-  return { kind: 'clean', mark: { ...wanted, generation, phase: 'opening' }, written: false, why };
+function clean(wanted: SessionKey, generation: number, why: string): Extract<SessionPlan, { kind: 'clean' }> {
+  return { kind: 'clean', mark: { ...wanted, generation, phase: 'opening' }, written: false, forgotten: true, why };
 }
 
 function sameKey(a: SessionKey, b: SessionKey): boolean {

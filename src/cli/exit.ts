@@ -24,5 +24,5 @@ function exitOfFault(code: FaultCode): number {
   if (code === 'key.exposed') return EXIT.keyExposed;
   if (code === 'config.invalid') return EXIT.config;
   if (code.startsWith('broker.')) return EXIT.brokerUnavailable;
-  return code.startsWith('ledger.') ? EXIT.disk : EXIT.failed;
+  return code.startsWith('ledger.') || code === 'state.disk' ? EXIT.disk : EXIT.failed;
 }

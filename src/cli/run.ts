@@ -14,6 +14,7 @@ import { systemClock } from '../platform/clock.ts';
 import { systemCron } from '../platform/cron.ts';
 import { readHardware } from '../platform/hardware.ts';
 import { hostMetrics } from '../platform/host-metrics.ts';
+import { eventSigner } from '../platform/event-signer.ts';
 import { type CertificateFacts, type Identity, loadIdentity, readPrivateFile } from '../platform/identity.ts';
 import { parseJson } from '../platform/json.ts';
 import { ledgerFiles } from '../platform/ledger-files.ts';
@@ -84,6 +85,7 @@ async function serve(config: DeviceConfig, identity: Identity | undefined, log: 
       cron: systemCron,
       host: hostMetrics({ directory: config.ledger.dir, log }),
       parseJson,
+      signer: config.ledger.sign === false ? undefined : eventSigner(stateDirectory, config.ledger.sign, log),
       writtenBytes,
       writeLocalStatus: statusFile(process.env['RUNTIME_DIRECTORY'] ?? stateDirectory, log),
     },

@@ -2,7 +2,15 @@
  * The commands by name, as far as the configuration has to know them. The handlers are in src/command/; a test holds the
  * two together.
  */
-export const COMMAND_NAMES = ['ping', 'status.get'] as const;
+export const COMMAND_NAMES = [
+  'ping',
+  'status.get',
+  'events.stat',
+  'events.dead',
+  'events.replay',
+  'events.retry',
+  'events.abandon',
+] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
 
 /** Named by the design, not in this version: told apart from a typing error. */
@@ -22,10 +30,6 @@ export const LATER_COMMANDS: readonly string[] = [
   'sensor.restart',
   'sensor.capture',
   'serial.write',
-  'events.stat',
-  'events.replay',
-  'events.dead',
-  'events.retry',
   'telemetry.pause',
   'telemetry.resume',
   'log.tail',

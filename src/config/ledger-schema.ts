@@ -3,13 +3,15 @@
  * choose; the rest of the ledger's bounds follow from its design.
  */
 import * as v from 'valibot';
+import { SIGNATURE_ALGORITHMS } from '../ports.ts';
 import { duration, path, section, size } from './elements.ts';
-import { LATER_EXPECTED } from './later.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 const DAY = 86_400_000;
+
+const SIGN_EXPECTED = 'true ("ed25519"), "ed25519", "ecdsa-p256" or false';
 
 /** With fewer, retention would drop a large part of the ledger at once. */
 const SEGMENTS_MIN = 4;
@@ -29,8 +31,23 @@ const keys = section('The ledger: the append-only log of events on disk.', {
     size('Size of one segment file: the unit of retention. Rarely worth changing.', 64 * KIB, 64 * MIB),
     '4MiB',
   ),
-  receipts: v.optional(notYet("Events settle by the consumer's receipts. This version: false."), false),
-  sign: v.optional(notYet('Events are signed. This version: false.'), false),
+  receipts: v.optional(
+    v.pipe(
+      v.boolean('true or false'),
+      v.description(
+        "True: nothing leaves the disk before the consumer's receipt covers it. It then needs a consumer that sends them.",
+      ),
+    ),
+    false,
+  ),
+  sign: v.optional(
+    v.pipe(
+      v.union([v.boolean(), v.picklist(SIGNATURE_ALGORITHMS)], SIGN_EXPECTED),
+      v.description(`Events are signed with a key of this device's own, made at the first start: ${SIGN_EXPECTED}.`),
+      v.transform((sign) => (sign === true ? 'ed25519' : sign)),
+    ),
+    false,
+  ),
 });
 
 export const ledgerSchema = v.pipe(
@@ -44,10 +61,3 @@ export const ledgerSchema = v.pipe(
     ['segmentBytes'],
   ),
 );
-
-function notYet(description: string) {
-  return v.pipe(
-    v.literal(false, (issue) => (issue.input === true ? `false or ${LATER_EXPECTED}` : 'false')),
-    v.description(description),
-  );
-}

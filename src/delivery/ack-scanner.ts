@@ -3,7 +3,7 @@
  * unchanged and in order, to MQTT.js. It works on any splitting of the stream and holds back at most a header or one
  * short packet; a packet that is neither is never buffered.
  */
-import { OWN_IDENTIFIERS } from './packet.ts';
+import { OWN_IDENTIFIERS } from '../limits.ts';
 
 export interface Ack {
   readonly kind: 'pubrec' | 'pubcomp';

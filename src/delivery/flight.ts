@@ -5,7 +5,6 @@
  */
 import type { StoredEvent } from '../ledger/event.ts';
 import type { Ack } from './ack-scanner.ts';
-import { identifierOf } from './packet.ts';
 import { judgePubrec, pubcompDone } from './reason-codes.ts';
 
 export type FlightEffect =
@@ -30,36 +29,42 @@ interface Exchange {
 
 export class Flight {
   readonly #byIdentifier = new Map<number, Exchange>();
+  /** The identifier of an event; another one while it is being sent again. */
+  readonly #identifierOf: (seq: number) => number;
+
+  constructor(identifierOf: (seq: number) => number) {
+    this.#identifierOf = identifierOf;
+  }
 
   /** Exchanges that hold an identifier. */
   get size(): number {
     return this.#byIdentifier.size;
   }
 
-  /** Whether the event's identifier is free. Two events 32768 apart share one. */
+  /** Whether the event's identifier is free. Two events may share one. */
   isFree(seq: number): boolean {
-    return !this.#byIdentifier.has(identifierOf(seq));
+    return !this.#byIdentifier.has(this.#identifierOf(seq));
   }
 
   has(seq: number): boolean {
-    return this.#byIdentifier.get(identifierOf(seq))?.seq === seq;
+    return this.#byIdentifier.get(this.#identifierOf(seq))?.seq === seq;
   }
 
   /** A PUBLISH is about to leave. `resent`: it may have left before in this session. */
   sent(event: StoredEvent, resent: boolean): void {
     const { seq, stream } = event;
-    this.#byIdentifier.set(identifierOf(seq), { seq, stream, resent, phase: 'sent' });
+    this.#byIdentifier.set(this.#identifierOf(seq), { seq, stream, resent, phase: 'sent' });
   }
 
   /** An event whose `released` mark was on disk when the connection came up. */
   resumeReleased(seq: number): FlightEffect {
-    this.#byIdentifier.set(identifierOf(seq), { seq, stream: '', resent: true, phase: 'released' });
-    return { kind: 'send-pubrel', identifier: identifierOf(seq) };
+    this.#byIdentifier.set(this.#identifierOf(seq), { seq, stream: '', resent: true, phase: 'released' });
+    return { kind: 'send-pubrel', identifier: this.#identifierOf(seq) };
   }
 
   /** The `released` mark of this event is on disk. */
   releasedOnDisk(seq: number): FlightEffect | undefined {
-    const identifier = identifierOf(seq);
+    const identifier = this.#identifierOf(seq);
     const known = this.#byIdentifier.get(identifier);
     if (known !== undefined && known.seq !== seq) return undefined;
     if (known?.phase === 'released') return undefined;

@@ -1,9 +1,10 @@
 /**
  * The events that wait to be sent, in order: taken straight from the commit while the sender keeps up, read back from
- * the ledger when it is behind. Holds a bounded stretch of them; where it stands is one sequence.
+ * the ledger when it is behind. Holds a bounded stretch of them; where it stands is one sequence. There are two: one lane
+ * for what is new, one for what is sent again, so that a long replay does not stand before new events.
  */
 import type { StoredEvent } from '../ledger/event.ts';
-import type { Ledger } from '../ledger/ledger.ts';
+import type { Ledger, ReadLane } from '../ledger/ledger.ts';
 import type { Life } from '../ledger/state.ts';
 import { reasonOf } from '../fault.ts';
 import type { Clock, Log } from '../ports.ts';
@@ -17,6 +18,7 @@ const RETRY_MS = 1000;
 export interface OutboxOptions {
   readonly ledger: Ledger;
   readonly life: Life;
+  readonly lane: ReadLane;
   readonly clock: Clock;
   readonly log: Log;
   /** Events were made ready, or are to be asked for again. */
@@ -56,11 +58,34 @@ export class Outbox {
     this.#readyBytes -= taken?.payload.length ?? 0;
   }
 
+  /** Looks at nothing up to this sequence any more, until a rewind. */
+  skipThrough(seq: number): void {
+    while (this.#ready[0] !== undefined && this.#ready[0].seq <= seq) this.take();
+    this.#next = Math.max(this.#next, seq + 1);
+  }
+
+  /** The next sequence that it will look at. */
+  get position(): number {
+    return this.#ready[0]?.seq ?? this.#next;
+  }
+
   /** Events that a commit just brought. */
   offer(events: readonly StoredEvent[]): void {
     for (const event of events) {
       if (event.life !== this.#life.ordinal || event.seq !== this.#next || this.#readyBytes >= READY_BYTES_MAX) return;
       this.#push(event);
+    }
+  }
+
+  /** The next sequence of this lane; undefined when there is none to read back. */
+  #nextWanted(from: number): number | undefined {
+    const { handed, reopened } = this.#life;
+    if (this.#options.lane === 'replay') return reopened.nextPresent(from);
+    let next = from;
+    for (;;) {
+      const unsent = handed.nextAbsent(next);
+      next = reopened.nextAbsent(unsent);
+      if (next === unsent) return next;
     }
   }
 
@@ -71,13 +96,15 @@ export class Outbox {
   }
 
   #readBack(): void {
-    this.#next = this.#life.handed.nextAbsent(this.#next);
+    const wanted = this.#nextWanted(this.#next);
+    if (wanted === undefined) return;
+    this.#next = wanted;
     if (this.#reading || this.#next > this.#life.last) return;
     this.#reading = true;
     const from = this.#next;
     const { ledger, log, clock, onReady } = this.#options;
     void ledger
-      .read(this.#life, from, READY_BYTES_MAX)
+      .read(this.#life, from, READY_BYTES_MAX, this.#options.lane)
       .then(({ events, next }) => {
         this.#reading = false;
         // Where a rewind or a commit's own events came between, what was read is not what is wanted now.

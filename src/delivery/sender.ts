@@ -13,12 +13,14 @@ import type { Topics } from '../broker/topics.ts';
 import { AckScanner } from './ack-scanner.ts';
 import { Flight, type FlightEffect } from './flight.ts';
 import { Outbox } from './outbox.ts';
-import { encodePublish, encodePubrel } from './packet.ts';
+import { encodePublish, encodePubrel, identifierOf, replayIdentifierOf } from './packet.ts';
 import { PACKET_TOO_LARGE } from './reason-codes.ts';
 import { windowOf } from './window.ts';
 
 /** A broker that takes events and never completes them is not one: the link is given up after this, milliseconds. */
 const PROGRESS_MS = 30_000;
+/** How long a replay waits for the retained receipt, which may show that the consumer has all of it, milliseconds. */
+const REPLAY_AFTER_MS = 3000;
 const LATER_BACKOFF = { firstMs: 1000, maxMs: 60_000 };
 /** Waits after a refusal by an access rule, milliseconds. */
 const FORBIDDEN_BACKOFF = { firstMs: 60_000, maxMs: 600_000 };
@@ -52,7 +54,12 @@ interface Attached {
   /** Sequences through this one may have left earlier in this session. */
   readonly sentBefore: number;
   readonly outbox: Outbox;
+  readonly replay: Outbox;
   readonly flight: Flight;
+  /** In flight from the replay lane. */
+  readonly replaying: Set<number>;
+  /** Undefined once the replay may go. */
+  replayAfter: Timer | undefined;
   /** Dead letters of this connection, also those whose mark is still on its way to disk. */
   readonly buried: Set<number>;
   noted: number;
@@ -98,8 +105,11 @@ export class Sender {
       window: windowOf(link.terms, this.#options.protocol, this.#options.windowMax),
       sessionPresent,
       sentBefore,
-      outbox: new Outbox({ ...this.#options, life, onReady: () => this.#attached === attached && this.#pump([]) }),
-      flight: new Flight(),
+      outbox: new Outbox({ ...this.#options, life, lane: 'new', onReady: () => this.#pumpFor(attached) }),
+      replay: new Outbox({ ...this.#options, life, lane: 'replay', onReady: () => this.#pumpFor(attached) }),
+      flight: new Flight((seq) => identifierIn(life, seq)),
+      replaying: new Set(),
+      replayAfter: this.#options.clock.after(REPLAY_AFTER_MS, () => this.#startReplay()),
       buried: new Set(),
       noted: sentBefore,
     };
@@ -115,6 +125,21 @@ export class Sender {
     this.#pump(pubrels);
   }
 
+  /**
+   * The consumer's receipt is here: what it covers of a replay that has not left need not leave. Only on a session that
+   * began with this link: on an older one it may have left before, and its exchange must be finished.
+   */
+  receiptTaken(ordinal: number, through: number): void {
+    const attached = this.#attached;
+    if (attached === undefined) return;
+    const { life, replay } = attached;
+    if (!attached.sessionPresent && life.ordinal === ordinal) {
+      this.#options.ledger.settlement.unreopen(life, life.reopened.within(replay.position, through));
+      replay.skipThrough(through);
+    }
+    this.#startReplay();
+  }
+
   /** A new link is about to open: its bytes start afresh. */
   reset(): void {
     this.#scanner = new AckScanner();
@@ -122,6 +147,7 @@ export class Sender {
 
   /** The link is gone. */
   detach(): void {
+    this.#attached?.replayAfter?.cancel();
     this.#attached = undefined;
     this.#pausedUntil?.cancel();
     this.#pausedUntil = undefined;
@@ -156,7 +182,9 @@ export class Sender {
     if (attached === undefined) return;
     const packets: Buffer[] = [];
     for (const { kind, life, ranges } of commit.marks) {
-      if (kind !== 'released' || life !== attached.life.ordinal) continue;
+      if (life !== attached.life.ordinal) continue;
+      if (kind === 'reopened') this.#onReopened(attached);
+      if (kind !== 'released') continue;
       for (const [from, through] of ranges) {
         for (let seq = from; seq <= through; seq += 1) {
           const effect = attached.flight.releasedOnDisk(seq);
@@ -169,41 +197,74 @@ export class Sender {
     this.#checkDrained(attached);
   }
 
-  /** Fills the window and writes everything in one piece. PUBRELs go in any case: four bytes for each of the window. */
+  #onReopened(attached: Attached): void {
+    attached.replay.rewind();
+    // A dead letter that is tried again is no dead letter.
+    for (const seq of attached.buried) if (attached.life.reopened.has(seq)) attached.buried.delete(seq);
+  }
+
+  #startReplay(): void {
+    const attached = this.#attached;
+    attached?.replayAfter?.cancel();
+    if (attached === undefined) return;
+    attached.replayAfter = undefined;
+    this.#pump([]);
+  }
+
+  #pumpFor(attached: Attached): void {
+    if (this.#attached === attached) this.#pump([]);
+  }
+
+  /**
+   * Fills the window and writes everything in one piece. New events first; a replay takes half of the window at most, and
+   * one place of it for certain. PUBRELs go in any case: four bytes for each of the window.
+   */
   #pump(packets: Buffer[]): void {
     const attached = this.#attached;
     if (attached === undefined) return;
-    const { topics, protocol } = this.#options;
-    const { flight, outbox, link } = attached;
-    let highest = 0;
-    while (this.#pausedUntil === undefined && flight.size < attached.window && !link.full) {
-      const event = outbox.peek();
-      if (event === undefined) break;
-      if (this.#passOver(attached, event.seq, event.stream)) {
-        outbox.take();
-        continue;
-      }
-      if (!flight.isFree(event.seq)) break;
-      outbox.take();
-      const resent = event.seq <= attached.sentBefore;
-      const packet = encodePublish(
-        protocol,
-        topics.event(event.stream),
-        event,
-        resent && this.#inexact !== attached.generation,
-      );
-      if (packet.length > link.terms.maximumPacketSize) {
-        this.#perform(attached, { kind: 'mark-dead', seq: event.seq, reason: PACKET_TOO_LARGE }, packets);
-        continue;
-      }
-      flight.sent(event, resent || attached.sessionPresent);
-      packets.push(packet);
-      highest = event.seq;
-    }
+    const { outbox, replay, link, window, flight, replaying, life } = attached;
+    const mayReplay = attached.replayAfter === undefined && life.reopened.size > 0;
+    const kept = mayReplay && replaying.size === 0 && window > 1 ? 1 : 0;
+    const highest = this.#fill(attached, outbox, packets, () => flight.size < window - kept);
+    const share = Math.max(1, window >> 1);
+    if (mayReplay) this.#fill(attached, replay, packets, () => flight.size < window && replaying.size < share);
     if (packets.length === 0) return;
     if (highest > attached.noted && this.#inexact !== attached.generation) this.#note(attached, highest);
     link.write(Buffer.concat(packets));
     this.#watch(attached);
+  }
+
+  /** Sends from one lane while there is room. Returns the highest sequence that left, 0 for none. */
+  #fill(attached: Attached, lane: Outbox, packets: Buffer[], hasRoom: () => boolean): number {
+    const { topics, protocol } = this.#options;
+    const { flight, link, replaying } = attached;
+    const again = lane === attached.replay;
+    let highest = 0;
+    while (this.#pausedUntil === undefined && hasRoom() && !link.full) {
+      const event = lane.peek();
+      if (event === undefined) break;
+      const { seq, stream } = event;
+      if (attached.life.reopened.has(seq) !== again || this.#passOver(attached, seq, stream)) {
+        lane.take();
+        continue;
+      }
+      if (!flight.isFree(seq)) break;
+      lane.take();
+      // What was reopened begins a new exchange, whatever was sent of it before.
+      const resent = !again && seq <= attached.sentBefore;
+      const dup = resent && this.#inexact !== attached.generation;
+      const packet = encodePublish(protocol, topics.event(stream), event, identifierIn(attached.life, seq), dup);
+      if (packet.length > link.terms.maximumPacketSize) {
+        this.#perform(attached, { kind: 'mark-dead', seq, reason: PACKET_TOO_LARGE }, packets);
+        continue;
+      }
+      // 0x91 on a replay can not tell whose exchange it is: then the session begins anew, which costs repeats.
+      flight.sent(event, !again && (resent || attached.sessionPresent));
+      if (again) replaying.add(seq);
+      packets.push(packet);
+      highest = seq;
+    }
+    return highest;
   }
 
   #passOver({ life, flight, buried }: Attached, seq: number, stream: string): boolean {
@@ -223,19 +284,23 @@ export class Sender {
         ledger.release(life, effect.seq);
         return;
       case 'mark-handed':
+        attached.replaying.delete(effect.seq);
         this.#handed += 1;
         this.#refusals = 0;
         ledger.handOver(life, effect.seq);
         return;
       case 'mark-dead':
         log.error('broker refuses an event for good: dead letter', { seq: effect.seq, code: effect.reason });
+        attached.replaying.delete(effect.seq);
         attached.buried.add(effect.seq);
         ledger.bury(life, effect.seq, effect.reason);
         return;
       case 'later':
+        attached.replaying.delete(effect.seq);
         this.#pauseAll(attached, effect.reason);
         return;
       case 'forbidden':
+        attached.replaying.delete(effect.seq);
         this.#pauseStream(attached, effect.stream);
         return;
       case 'session-lost':
@@ -255,7 +320,8 @@ export class Sender {
     this.#pausedUntil = this.#options.clock.after(waitMs, () => {
       this.#pausedUntil = undefined;
       attached.outbox.rewind();
-      if (this.#attached === attached) this.#pump([]);
+      attached.replay.rewind();
+      this.#pumpFor(attached);
     });
   }
 
@@ -272,6 +338,7 @@ export class Sender {
     const timer = this.#options.clock.after(waitMs, () => {
       this.#forbidden.delete(stream);
       this.#attached?.outbox.rewind();
+      this.#attached?.replay.rewind();
       this.#pump([]);
     });
     this.#forbidden.set(stream, timer);
@@ -316,4 +383,9 @@ export class Sender {
       attached.link.destroy(end);
     });
   }
+}
+
+/** An event that is sent again has an identifier of another range, until it is handed over once more. */
+function identifierIn(life: Life, seq: number): number {
+  return life.reopened.has(seq) ? replayIdentifierOf(seq) : identifierOf(seq);
 }

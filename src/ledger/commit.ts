@@ -4,6 +4,7 @@
  */
 import { encodeEvent, encodeEventBody, eventHash, type StoredEvent } from './event.ts';
 import type { WaitingAppend } from './append-queue.ts';
+import type { EventSigner } from '../ports.ts';
 import { FRAME_KIND } from './frame.ts';
 import { encodeMarks, type Marks } from './marks.ts';
 import type { FrameDraft } from './segment-writer.ts';
@@ -19,7 +20,7 @@ export interface ComposedEvent {
 export function composeEvents(
   appends: readonly WaitingAppend[],
   life: Life,
-  identity: { readonly device: string; readonly boot: { readonly id: string } },
+  identity: { readonly device: string; readonly boot: { readonly id: string }; readonly signer?: EventSigner },
   bytesMax: number,
 ): { readonly batch: readonly ComposedEvent[]; readonly rest: readonly WaitingAppend[] } {
   const batch: ComposedEvent[] = [];
@@ -28,11 +29,21 @@ export function composeEvents(
   for (const append of appends) {
     if (bytes >= bytesMax) break;
     const seq = life.last + batch.length + 1;
-    const stamp = { device: identity.device, boot: identity.boot.id, epoch: life.epoch, seq, prev, ...append };
-    const payload = encodeEvent(append.draft, stamp);
+    const { draft, timeMs, uptimeMs, clock } = append;
+    const stamp = {
+      device: identity.device,
+      boot: identity.boot.id,
+      epoch: life.epoch,
+      seq,
+      prev,
+      timeMs,
+      uptimeMs,
+      clock,
+    };
+    const payload = encodeEvent(draft, stamp, identity.signer);
     prev = eventHash(payload);
     bytes += payload.length;
-    const event = { life: life.ordinal, epoch: life.epoch, seq, stream: append.draft.stream, payload };
+    const event = { life: life.ordinal, epoch: life.epoch, seq, stream: draft.stream, payload };
     batch.push({ append, event, hash: prev });
   }
   return { batch, rest: appends.slice(batch.length) };

@@ -4,7 +4,7 @@
  * the marks wait for the next segment.
  */
 import { Fault, reasonOf } from '../fault.ts';
-import type { Boot, Clock, Log, Timer } from '../ports.ts';
+import type { Boot, Clock, EventSigner, Log, Timer } from '../ports.ts';
 import { owedDrafts } from './agent-events.ts';
 import { AppendQueue, type WaitingAppend } from './append-queue.ts';
 import { type ComposedEvent, composeEvents, framesOf } from './commit.ts';
@@ -15,7 +15,7 @@ import type { TailNote } from './notes.ts';
 import { PendingMarks } from './pending-marks.ts';
 import { droppable } from './retention.ts';
 import { commitBytes, SegmentWriter } from './segment-writer.ts';
-import type { LedgerState, Life, SessionMark } from './state.ts';
+import { type LedgerState, type Life, type SessionMark, unsettledRanges } from './state.ts';
 
 /** Events of one commit. More only makes the oldest wait longer; a commit of 64 already costs little more than one of 1. */
 const COMMIT_EVENTS_MAX = 256;
@@ -41,6 +41,7 @@ export interface CommitterOptions {
   readonly boot: Boot;
   readonly segmentBytes: number;
   readonly maxBytes: number;
+  readonly signer?: EventSigner;
   /** Told of each finished commit, before anyone else is. */
   readonly onTail: (tail: TailNote) => void;
   /** Events begin to be refused, or are accepted again. */
@@ -49,6 +50,8 @@ export interface CommitterOptions {
 
 interface WaitingSession {
   readonly session: SessionMark;
+  /** The broker has forgotten what was handed over: what is not settled is to be sent again. */
+  readonly replay: boolean;
   readonly done: (error?: Fault) => void;
 }
 
@@ -102,11 +105,11 @@ export class Committer {
     await this.writer.close();
   }
 
-  /** Resolves when the mark is on disk. */
-  markSession(session: SessionMark): Promise<void> {
+  /** Resolves when the mark is on disk, and with it, in one commit, what is to be sent again. */
+  markSession(session: SessionMark, replay: boolean): Promise<void> {
     if (!this.#open) return Promise.reject(new Fault('ledger.closed', 'the ledger is closed'));
     return new Promise((resolve, reject) => {
-      this.#sessions.push({ session, done: (error) => (error === undefined ? resolve() : reject(error)) });
+      this.#sessions.push({ session, replay, done: (error) => (error === undefined ? resolve() : reject(error)) });
       this.schedule();
     });
   }
@@ -142,8 +145,8 @@ export class Committer {
     const waiting = [...owed, ...this.queue.take(COMMIT_EVENTS_MAX)];
     const { batch, rest } = composeEvents(waiting, life, this.#options, COMMIT_BYTES_MAX);
     this.queue.putBack(rest);
-    const marks = this.marks.take();
     const sessions = this.#sessions.splice(0);
+    const marks = this.#takeMarks(sessions);
     const accepted = await this.#admit(life, batch, owed.length, marks, sessions);
     const frames = framesOf(accepted, marks, sessions.map(sessionOf));
     if (frames.length === 0) return this.#tryAgain(life);
@@ -167,7 +170,27 @@ export class Committer {
   #owed(): WaitingAppend[] {
     const { clock, boot } = this.#options;
     const moment = { timeMs: clock.wallMs(), uptimeMs: Math.round(boot.uptimeMs()), clock: clock.quality() };
-    return owedDrafts(this.#state()).map((draft) => ({ draft, ...moment, resolve: () => undefined }));
+    return owedDrafts(this.#state(), this.#options.signer).map((draft) => ({
+      draft,
+      ...moment,
+      resolve: () => undefined,
+    }));
+  }
+
+  #takeMarks(sessions: readonly WaitingSession[]): readonly Marks[] {
+    if (sessions.some(({ replay }) => replay)) {
+      for (const life of this.#state().lives) {
+        for (const [from, through] of unsettledRanges(life, this.marks.handedOf(life.ordinal))) {
+          this.marks.reopen(life.ordinal, from, through);
+        }
+      }
+    }
+    return this.marks.take();
+  }
+
+  /** A segment is of one life: the first commit of a new one opens its own. */
+  #fits(life: Life, bytes: number, withEvents: boolean): boolean {
+    return this.writer.live?.header.life === life.ordinal && this.writer.fits(bytes, withEvents);
   }
 
   /** The events that this commit may hold: all, or only the `owed` first ones when there is no room for more. */
@@ -187,7 +210,7 @@ export class Committer {
 
   /** Marks, and events of the ledger itself, may also use the end of a segment and the reserve. */
   async #roomForMarks(life: Life, bytes: number): Promise<void> {
-    if (this.writer.fits(bytes, false)) return;
+    if (this.#fits(life, bytes, false)) return;
     if (this.#retry !== undefined) throw new Error(TRYING_AGAIN.reason);
     await this.#rollSomehow(life, bytes);
   }
@@ -207,7 +230,7 @@ export class Committer {
       const reason = `ledger holds ${this.writer.usedBytes} bytes of events that are not settled; ledger.maxBytes is ${maxBytes}`;
       return { code: 'ledger.full', reason };
     }
-    if (this.writer.fits(bytes, true)) return undefined;
+    if (this.#fits(life, bytes, true)) return undefined;
     if (this.#retry !== undefined) return this.#refusing ?? TRYING_AGAIN;
     try {
       await this.writer.roll(this.#state(), life, 'spare', bytes);
@@ -267,7 +290,7 @@ export class Committer {
   async #tryAgain(life: Life): Promise<void> {
     if (this.#refusing?.code !== 'ledger.disk' || this.#retry !== undefined || !this.#open) return;
     try {
-      if (!this.writer.fits(0, true)) await this.writer.roll(this.#state(), life, 'spare', 0);
+      if (!this.#fits(life, 0, true)) await this.writer.roll(this.#state(), life, 'spare', 0);
       this.#stopRefusing();
     } catch {
       this.#retryLater();

@@ -4,7 +4,7 @@
  */
 import { hash } from 'node:crypto';
 import { EVENT_BYTES_MAX } from '../limits.ts';
-import type { ClockQuality, EventDraft } from '../ports.ts';
+import type { ClockQuality, EventDraft, EventSigner } from '../ports.ts';
 import type { EventContent } from './state.ts';
 
 /** No event's JSON is shorter: bounds how many events a damaged stretch of bytes can have held. */
@@ -34,8 +34,14 @@ export interface EventStamp {
   readonly prev: string;
 }
 
-/** The event's exact bytes. Members in the order of DESIGN section 4. */
-export function encodeEvent(draft: EventDraft, stamp: EventStamp): Buffer {
+/** Between what is signed and its signature: the last such text in an event. */
+export const SIGNATURE_MARK = ',"sig":';
+
+/**
+ * The event's exact bytes. Members in the order of DESIGN section 4; `key` and `sig` stand last, and `sig` covers the
+ * literal bytes before it, so that nobody has to serialise anything to check it.
+ */
+export function encodeEvent(draft: EventDraft, stamp: EventStamp, signer?: EventSigner): Buffer {
   const text = JSON.stringify({
     v: 1,
     device: stamp.device,
@@ -52,8 +58,11 @@ export function encodeEvent(draft: EventDraft, stamp: EventStamp): Buffer {
     source: draft.source,
     raw: draft.raw?.toString('base64'),
     prev: stamp.prev,
+    key: signer?.keyId,
   });
-  return Buffer.from(text, 'utf8');
+  if (signer === undefined) return Buffer.from(text, 'utf8');
+  const signed = Buffer.from(text.slice(0, -1), 'utf8');
+  return Buffer.concat([signed, Buffer.from(`${SIGNATURE_MARK}"${signer.sign(signed)}"}`, 'utf8')]);
 }
 
 /** sha256 of an event's bytes, base64url without padding. */
@@ -93,10 +102,19 @@ function roughDataBytes(data: EventDraft['data']): number {
   return letters * 6;
 }
 
+/** A device has a handful of streams. */
+const BODY_HEADS_MAX = 64;
+const bodyHeads = new Map<string, Buffer>();
+
 /** The body of an event's frame: length of the stream's name, the name, the event's bytes. */
 export function encodeEventBody(stream: string, payload: Buffer): Buffer[] {
-  const name = Buffer.from(stream, 'latin1');
-  return [Buffer.of(name.length), name, payload];
+  let head = bodyHeads.get(stream);
+  if (head === undefined) {
+    if (bodyHeads.size >= BODY_HEADS_MAX) bodyHeads.clear();
+    head = Buffer.from(`${String.fromCharCode(stream.length)}${stream}`, 'latin1');
+    bodyHeads.set(stream, head);
+  }
+  return [head, payload];
 }
 
 /** The event of a sound frame. Its payload is a copy. */

@@ -29,6 +29,22 @@ export class IntervalSet {
   }
 
   add(from: number, through = from): void {
+    const end = (this.#through.at(-1) ?? -Infinity) + 1;
+    if (from >= end) return this.#append(from, through, from === end);
+    this.#merge(from, through);
+  }
+
+  /** The usual way: numbers come nearly in order. */
+  #append(from: number, through: number, adjacent: boolean): void {
+    if (adjacent) this.#through[this.#through.length - 1] = through;
+    else {
+      this.#from.push(from);
+      this.#through.push(through);
+    }
+    this.#size += through - from + 1;
+  }
+
+  #merge(from: number, through: number): void {
     let first = this.#lastStartingAtOrBelow(from);
     if (first < 0 || (this.#through[first] as number) < from - 1) first += 1;
     let end = first;
@@ -57,6 +73,46 @@ export class IntervalSet {
     this.#from.splice(at, 1, ...rest.map((piece) => piece[0]));
     this.#through.splice(at, 1, ...rest.map((piece) => piece[1]));
     this.#size -= 1;
+  }
+
+  /** Takes the closed range out. */
+  deleteRange(from: number, through: number): void {
+    const first = this.#lastStartingAtOrBelow(from);
+    let at = first >= 0 && (this.#through[first] as number) >= from ? first : first + 1;
+    while (at < this.#from.length && (this.#from[at] as number) <= through) {
+      const low = this.#from[at] as number;
+      const high = this.#through[at] as number;
+      const rest: Interval[] = [];
+      if (low < from) rest.push([low, from - 1]);
+      if (through < high) rest.push([through + 1, high]);
+      this.#from.splice(at, 1, ...rest.map((piece) => piece[0]));
+      this.#through.splice(at, 1, ...rest.map((piece) => piece[1]));
+      this.#size -= Math.min(high, through) - Math.max(low, from) + 1;
+      at += rest.length;
+    }
+  }
+
+  /** The smallest number at or above `value` that is in the set; undefined when there is none. */
+  nextPresent(value: number): number | undefined {
+    const at = this.#lastStartingAtOrBelow(value);
+    if (at >= 0 && (this.#through[at] as number) >= value) return value;
+    return this.#from[at + 1];
+  }
+
+  /** What of the closed range is in the set. */
+  within(from: number, through: number): Interval[] {
+    const found: Interval[] = [];
+    for (let low = this.nextPresent(from); low !== undefined && low <= through; ) {
+      const high = Math.min(through, this.nextAbsent(low) - 1);
+      found.push([low, high]);
+      low = this.nextPresent(high + 1);
+    }
+    return found;
+  }
+
+  /** How many numbers of the closed range are in the set. */
+  countWithin(from: number, through: number): number {
+    return this.within(from, through).reduce((count, [low, high]) => count + high - low + 1, 0);
   }
 
   /** The smallest number at or above `value` that is not in the set. */

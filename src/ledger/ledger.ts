@@ -4,19 +4,23 @@
  * This is its face; the commit loop is in committer.ts, the way back from any crash in recovery.ts.
  */
 import { reasonOf } from '../fault.ts';
-import type { AppendResult, Boot, Chance, Clock, EventDraft, EventSink, Log, Timer } from '../ports.ts';
+import type { AppendResult, Boot, Chance, Clock, EventDraft, EventSigner, EventSink, Log, Timer } from '../ports.ts';
 import { newEpochName } from './agent-events.ts';
 import { type Commit, Committer } from './committer.ts';
-import type { StoredEvent } from './event.ts';
+import { eventHash, type StoredEvent } from './event.ts';
 import { EventReader, type ReadableSegment } from './event-reader.ts';
 import type { LedgerFiles } from './files.ts';
 import { Notes } from './notes.ts';
 import { type Recovered, recover } from './recovery.ts';
 import { readableSegments } from './retention.ts';
 import type { KnownSegment } from './segment-writer.ts';
-import { LedgerState, type Life, pendingCount, type SessionMark } from './state.ts';
+import { Settlement } from './settlement.ts';
+import { LedgerState, type Life, pendingCount, type SessionMark, unsettledCount } from './state.ts';
 
 const RETENTION_CHECK_MS = 60_000;
+
+/** Events that are new, and those that are sent again, are read each in their own order. */
+export type ReadLane = 'new' | 'replay';
 
 export interface LedgerOptions {
   readonly files: LedgerFiles;
@@ -31,6 +35,9 @@ export interface LedgerOptions {
   readonly maxBytes: number;
   /** How long settled events stay, milliseconds; judged by a synchronised clock only. */
   readonly retainMs: number;
+  /** Events settle by the consumer's receipts; default: when they are handed over. */
+  readonly receipts?: boolean;
+  readonly signer?: EventSigner;
   /** Events begin to be refused, or are accepted again. */
   readonly onRefusing?: () => void;
 }
@@ -52,7 +59,9 @@ export interface LedgerFigures {
 export class Ledger implements EventSink {
   readonly #options: LedgerOptions;
   readonly #committer: Committer;
-  readonly #reader: EventReader;
+  /** One for each that reads in order, so that none loses its place to the other. */
+  readonly #readers: Readonly<Record<ReadLane, EventReader>>;
+  readonly settlement: Settlement;
   readonly #listeners: ((commit: Commit) => void)[] = [];
   #state = new LedgerState();
   #phase: 'new' | 'open' | 'closed' = 'new';
@@ -63,7 +72,8 @@ export class Ledger implements EventSink {
 
   constructor(options: LedgerOptions) {
     this.#options = options;
-    this.#reader = new EventReader(options.files);
+    const { files } = options;
+    this.#readers = { new: new EventReader(files), replay: new EventReader(files) };
     this.#committer = new Committer(
       { ...options, onTail: (tail) => this.#notes?.noteTail(tail) },
       () => this.#state,
@@ -71,6 +81,7 @@ export class Ledger implements EventSink {
         for (const listener of this.#listeners) listener(commit);
       },
     );
+    this.settlement = new Settlement(this.#committer, () => this.#state);
   }
 
   /** Recovers what is there and makes ready to append. Rejects with Fault `ledger.locked`, or the disk's error. */
@@ -98,6 +109,7 @@ export class Ledger implements EventSink {
     this.#notes = await Notes.open(files, log);
     const oldest = segments[0];
     if (oldest !== undefined) state.startsAt(oldest.life, oldest.baseSeq);
+    state.receipts = this.#options.receipts ?? false;
     const overtaken = this.#sentMoreThanKept();
     if (state.session !== undefined && (recovered.marksDoubtful || overtaken)) {
       state.session = { ...state.session, phase: 'opening' };
@@ -147,9 +159,31 @@ export class Ledger implements EventSink {
     return this.#state.session;
   }
 
-  /** Resolves when the session mark is on disk. A new generation voids every `released` mark. */
-  markSession(session: SessionMark): Promise<void> {
-    return this.#committer.markSession(session);
+  /**
+   * Resolves when the session mark is on disk. A new generation voids every `released` mark. `forgotten`: the broker may not
+   * know what was handed over in older sessions; with receipts on, what is not settled is then sent again.
+   */
+  markSession(session: SessionMark, forgotten = false): Promise<void> {
+    return this.#committer.markSession(session, forgotten && (this.#options.receipts ?? false));
+  }
+
+  /** This ledger is not what the consumer knows by its epoch (DESIGN 9.5): what comes now has another. */
+  startEpoch(reason: string): void {
+    const { live } = this.#state;
+    if (live === undefined || live.last === 0) return;
+    const epoch = newEpochName(this.#options.chance);
+    const { epoch: old_epoch, last: old_last } = live;
+    this.#options.log.error('ledger: a new epoch starts', { reason, old_epoch, old_last, epoch });
+    this.settlement.startEpoch(epoch);
+  }
+
+  /** sha256 (base64url) of the event's bytes; undefined when it is not kept, or is damaged. */
+  async hashAt(life: Life, seq: number): Promise<string | undefined> {
+    if (seq === life.last && life.lastHash !== '' && !life.lost.has(seq)) return life.lastHash;
+    if (seq < life.first || seq > life.last || life.lost.has(seq)) return undefined;
+    const { events } = await new EventReader(this.#options.files).read(this.#segmentsOf(life), seq, seq, 1);
+    const event = events.find((found) => found.seq === seq);
+    return event === undefined ? undefined : eventHash(event.payload);
   }
 
   /** Notes that events through `seq` may have left in this session. Survives kill -9, not a power cut. */
@@ -168,9 +202,14 @@ export class Ledger implements EventSink {
   }
 
   /** Events of `life` from `from` on, on stable storage, about `bytesMax` of them; `next` says where to go on. */
-  async read(life: Life, from: number, bytesMax: number): Promise<{ events: readonly StoredEvent[]; next: number }> {
+  async read(
+    life: Life,
+    from: number,
+    bytesMax: number,
+    lane: ReadLane = 'new',
+  ): Promise<{ events: readonly StoredEvent[]; next: number }> {
     const ours = this.#segmentsOf(life);
-    const { events, missing, next } = await this.#reader.read(ours, from, life.last, bytesMax);
+    const { events, missing, next } = await this.#readers[lane].read(ours, from, life.last, bytesMax);
     for (const [start, through] of missing) this.#declareLost(life, start, through);
     return { events, next };
   }
@@ -189,7 +228,7 @@ export class Ledger implements EventSink {
       first: live?.first ?? 0,
       last: live?.last ?? 0,
       unsent,
-      unsettled: unsent + dead,
+      unsettled: lives.reduce((sum, life) => sum + unsettledCount(life, this.#state.receipts), 0),
       dead,
       bytes: this.#committer.writer.usedBytes,
       refusing: this.#committer.refusal.now,

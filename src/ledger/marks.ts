@@ -13,8 +13,11 @@ import type { Interval } from './intervals.ts';
  * - `released`: the broker has the event; PUBREL may leave (MQTT-4.3.3: never PUBLISH again). Void in a later session.
  * - `handed`: handed over (PUBCOMP). Also set for sequences that a `ledger.gap` names.
  * - `dead`: a dead letter; `code` is the broker's reason code.
+ * - `settled`: the consumer's receipt covers it. Written lazily: the receipt is retained and comes again.
+ * - `reopened`: it is to be sent again, although it was handed over or dead. On disk before its PUBLISH leaves: else a crash
+ *   in the middle of that exchange would leave its identifier in use at the broker and free here.
  */
-export const MARK_KIND = { released: 1, handed: 2, dead: 3 } as const;
+export const MARK_KIND = { released: 1, handed: 2, dead: 3, settled: 4, reopened: 5 } as const;
 export type MarkKind = keyof typeof MARK_KIND;
 
 export interface Marks {
@@ -84,8 +87,6 @@ function splitRange([from, through]: Interval): Interval[] {
 }
 
 function kindOf(number: number): MarkKind {
-  if (number === MARK_KIND.released) return 'released';
-  if (number === MARK_KIND.handed) return 'handed';
-  if (number === MARK_KIND.dead) return 'dead';
+  for (const [kind, known] of Object.entries(MARK_KIND)) if (known === number) return kind as MarkKind;
   throw new Error(`marks of unknown kind ${number}`);
 }

@@ -1,13 +1,15 @@
 /**
- * Marks that wait for the next commit. `released` and `dead` ask for one at once, because something waits for them on
- * disk; `handed` is lazy, because losing it only repeats a PUBREL.
+ * Marks that wait for the next commit. `released`, `dead` and `reopened` ask for one at once, because something waits for
+ * them on disk; `handed` and `settled` are lazy, because losing them only repeats a PUBREL, or waits for the receipt again.
  */
-import { IntervalSet } from './intervals.ts';
+import { type Interval, IntervalSet } from './intervals.ts';
 import type { Marks } from './marks.ts';
 
 interface LifeMarks {
   readonly released: IntervalSet;
   readonly handed: IntervalSet;
+  readonly settled: IntervalSet;
+  readonly reopened: IntervalSet;
   readonly dead: Map<number, number>;
 }
 
@@ -20,7 +22,9 @@ export class PendingMarks {
 
   /** Whether something waits for these marks to be on disk. */
   get urgent(): boolean {
-    return [...this.#lives.values()].some((marks) => marks.released.size > 0 || marks.dead.size > 0);
+    return [...this.#lives.values()].some(
+      ({ released, dead, reopened }) => released.size + dead.size + reopened.size > 0,
+    );
   }
 
   release(life: number, seq: number): void {
@@ -30,7 +34,21 @@ export class PendingMarks {
   handOver(life: number, from: number, through: number): void {
     const marks = this.#of(life);
     marks.handed.add(from, through);
+    marks.reopened.deleteRange(from, through);
     for (const seq of marks.dead.keys()) if (seq >= from && seq <= through) marks.dead.delete(seq);
+  }
+
+  settle(life: number, from: number, through: number): void {
+    this.#of(life).settled.add(from, through);
+  }
+
+  reopen(life: number, from: number, through: number): void {
+    this.#of(life).reopened.add(from, through);
+  }
+
+  /** Sequences of a life whose `handed` mark waits. */
+  handedOf(life: number): readonly Interval[] {
+    return this.#lives.get(life)?.handed.intervals() ?? [];
   }
 
   bury(life: number, seq: number, code: number): void {
@@ -42,8 +60,11 @@ export class PendingMarks {
     const groups: Marks[] = [];
     for (const [life, marks] of this.#lives) {
       if (marks.released.size > 0) groups.push({ kind: 'released', code: 0, life, ranges: marks.released.intervals() });
+      if (marks.settled.size > 0) groups.push({ kind: 'settled', code: 0, life, ranges: marks.settled.intervals() });
       if (marks.handed.size > 0) groups.push({ kind: 'handed', code: 0, life, ranges: marks.handed.intervals() });
       for (const [seq, code] of marks.dead) groups.push({ kind: 'dead', code, life, ranges: [[seq, seq]] });
+      // Last: what is to be sent again was handed over, or dead, before.
+      if (marks.reopened.size > 0) groups.push({ kind: 'reopened', code: 0, life, ranges: marks.reopened.intervals() });
     }
     this.#lives.clear();
     return groups;
@@ -56,6 +77,8 @@ export class PendingMarks {
       for (const [from, through] of ranges) {
         if (kind === 'released') marks.released.add(from, through);
         else if (kind === 'handed') marks.handed.add(from, through);
+        else if (kind === 'settled') marks.settled.add(from, through);
+        else if (kind === 'reopened') marks.reopened.add(from, through);
         else marks.dead.set(from, code);
       }
     }
@@ -64,7 +87,13 @@ export class PendingMarks {
   #of(life: number): LifeMarks {
     const known = this.#lives.get(life);
     if (known !== undefined) return known;
-    const made = { released: new IntervalSet(), handed: new IntervalSet(), dead: new Map<number, number>() };
+    const made = {
+      released: new IntervalSet(),
+      handed: new IntervalSet(),
+      settled: new IntervalSet(),
+      reopened: new IntervalSet(),
+      dead: new Map<number, number>(),
+    };
     this.#lives.set(life, made);
     return made;
   }

@@ -4,7 +4,7 @@
  * unsound byte becomes an event; no sequence that may have been accepted is used again; what is lost is named.
  */
 import { reasonOf, systemCodeOf } from '../fault.ts';
-import { decodeEventBody, EVENT_BYTES_MIN, eventHash, parseEventContent } from './event.ts';
+import { decodeEventBody, EVENT_BYTES_MIN, eventHash, parseEventContent, type StoredEvent } from './event.ts';
 import type { FileEntry, LedgerReader } from './files.ts';
 import { FRAME_HEADER_BYTES, FRAME_KIND, type Frame, frameAt, frameBytes, headerAt, scanFrames } from './frame.ts';
 import { decodeMarks } from './marks.ts';
@@ -94,6 +94,10 @@ class Recovery {
   #marksDoubtful = false;
   #live: Recovered['live'];
   #rolled = false;
+  /** What was read of a segment to find its snapshot; it is replayed next, and the disk is slow. */
+  #headRead: { readonly segment: SegmentFile; readonly bytes: Buffer } | undefined;
+  /** The newest event of each life; only its hash goes on, so the others' are never made. */
+  readonly #newest = new Map<number, StoredEvent>();
 
   constructor(files: LedgerReader, segments: readonly SegmentFile[], note: TailNote | undefined) {
     this.#files = files;
@@ -130,11 +134,17 @@ class Recovery {
     for (let at = from; at < this.#segments.length; at += 1) {
       await this.#replay(this.#segments[at] as SegmentFile, this.#segments[at + 1]);
     }
+    for (const [ordinal, event] of this.#newest) {
+      const life = this.#state.life(ordinal);
+      if (life !== undefined) life.lastHash = eventHash(event.payload);
+    }
   }
 
   /** The state in the segment's snapshot, or undefined when no copy of it is sound. */
   async #readHead(segment: SegmentFile): Promise<LedgerState | undefined> {
-    const bytes = await readAround(this.#files, segment.name, 0, segment.bytes).catch(() => Buffer.alloc(0));
+    const bytes = await readAround(this.#files, segment.name, 0, segment.bytes).catch(() => undefined);
+    if (bytes === undefined) return undefined;
+    this.#headRead = { segment, bytes };
     const { snapshot } = segmentHead(bytes, segmentSalt(segment));
     return snapshot === undefined ? undefined : LedgerState.fromSnapshot(snapshot.body);
   }
@@ -245,7 +255,8 @@ class Recovery {
       if (frame.seq <= life.last) return;
       this.#declareMissing(life, frame.seq);
       const event = decodeEventBody(life.ordinal, life.epoch, frame.seq, frame.body);
-      this.#state.applyEvent(event, eventHash(event.payload));
+      this.#state.applyEvent(event, '');
+      this.#newest.set(life.ordinal, event);
       this.#state.applyContent(parseEventContent(event.payload));
     } else if (frame.kind === FRAME_KIND.marks) this.#state.applyMarks(decodeMarks(frame.body));
     else if (frame.kind === FRAME_KIND.session) {
@@ -269,6 +280,9 @@ class Recovery {
   }
 
   async #read(segment: SegmentFile): Promise<Buffer> {
+    const read = this.#headRead;
+    this.#headRead = undefined;
+    if (read?.segment === segment) return read.bytes;
     try {
       return await readAround(this.#files, segment.name, 0, segment.bytes);
     } catch (error) {

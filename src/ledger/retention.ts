@@ -1,6 +1,6 @@
 /**
  * Which segment may go. Only whole segments are dropped, oldest first, and only when every event in them is settled:
- * handed over (with receipts off) or named as lost. Dead letters keep theirs until an operator decides.
+ * handed over, and with receipts on covered by one, or named as lost. Dead letters keep theirs until an operator decides.
  */
 import type { ReadableSegment } from './event-reader.ts';
 import type { SegmentHeader, SegmentId } from './segment.ts';
@@ -17,7 +17,7 @@ export function droppable(
   const life = state.life(oldest.life);
   if (life === undefined) return true;
   const through = after.life === oldest.life ? after.baseSeq - 1 : life.last;
-  return settledRange(life, oldest.baseSeq, through);
+  return settledRange(life, oldest.baseSeq, through, state.receipts);
 }
 
 /** The segments of `life` as a reader may see them: each to where its sound frames end and its sequences count. */

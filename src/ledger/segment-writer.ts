@@ -279,7 +279,11 @@ export class SegmentWriter {
 
 export function commitBytes(frames: readonly FrameDraft[]): number {
   let bytes = 0;
-  for (const frame of frames) bytes += frameBytes(frame.body.reduce((sum, part) => sum + part.length, 0));
+  for (const { body } of frames) {
+    let bodyBytes = 0;
+    for (const part of body) bodyBytes += part.length;
+    bytes += frameBytes(bodyBytes);
+  }
   return bytes;
 }
 

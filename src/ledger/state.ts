@@ -9,6 +9,9 @@ import { type Interval, IntervalSet } from './intervals.ts';
 import type { Marks } from './marks.ts';
 import { contentDigest, parseSourceSeq, Sources, type SourcesSnapshot } from './sources.ts';
 
+/** The stream of the ledger's own events; no sensor's event is on it. */
+export const AGENT_STREAM = 'agent';
+
 /** A broker session of ours. `opening`: Clean Start was decided and nothing of an older session is valid. */
 export interface SessionMark {
   readonly generation: number;
@@ -31,6 +34,12 @@ export interface Life {
   readonly handed: IntervalSet;
   readonly released: IntervalSet;
   readonly dead: Map<number, number>;
+  /** The consumer has them. */
+  readonly settled: IntervalSet;
+  /** To be sent again. */
+  readonly reopened: IntervalSet;
+  /** Will never come: damage, or given up. They are in `handed` and `settled` too. */
+  readonly lost: IntervalSet;
 }
 
 /** Sequences that will never come, not yet named by a `ledger.gap` event. */
@@ -52,7 +61,13 @@ interface Snapshot {
     readonly handed: readonly Interval[];
     readonly released: readonly Interval[];
     readonly dead: readonly (readonly [number, number])[];
+    /** These three, `key` and `receipts` are not in ledgers of the first version. */
+    readonly settled?: readonly Interval[];
+    readonly reopened?: readonly Interval[];
+    readonly lost?: readonly Interval[];
   }[];
+  readonly key?: string;
+  readonly receipts?: boolean;
   readonly session: SessionMark | undefined;
   readonly sources: SourcesSnapshot;
   readonly ends: readonly (readonly [number, number])[];
@@ -66,6 +81,10 @@ export class LedgerState {
   /** Segment index to the offset where its sound frames end, for segments that do not end in zeros or full. */
   readonly ends = new Map<number, number>();
   unnamed: UnnamedGap[] = [];
+  /** The id of the key that the newest `ledger.key` event names; '' when events are not signed. */
+  key = '';
+  /** Whether events settle by receipts. As configured when the newest segment was opened. */
+  receipts = false;
 
   static fromSnapshot(body: Buffer): LedgerState {
     const snapshot = JSON.parse(body.toString('utf8')) as Snapshot;
@@ -76,12 +95,17 @@ export class LedgerState {
         handed: new IntervalSet(life.handed),
         released: new IntervalSet(life.released),
         dead: new Map(life.dead),
+        settled: new IntervalSet(life.settled),
+        reopened: new IntervalSet(life.reopened),
+        lost: new IntervalSet(life.lost),
       });
     }
     state.session = snapshot.session;
     state.sources = new Sources(snapshot.sources);
     for (const [index, end] of snapshot.ends) state.ends.set(index, end);
     state.unnamed = [...snapshot.unnamed];
+    state.key = snapshot.key ?? '';
+    state.receipts = snapshot.receipts ?? false;
     return state;
   }
 
@@ -92,11 +116,16 @@ export class LedgerState {
         handed: life.handed.intervals(),
         released: life.released.intervals(),
         dead: [...life.dead],
+        settled: life.settled.intervals(),
+        reopened: life.reopened.intervals(),
+        lost: life.lost.intervals(),
       })),
       session: this.session,
       sources: this.sources.snapshot(),
       ends: [...this.ends],
       unnamed: this.unnamed,
+      key: this.key,
+      receipts: this.receipts,
     };
     return Buffer.from(JSON.stringify(snapshot), 'utf8');
   }
@@ -120,6 +149,9 @@ export class LedgerState {
       handed: new IntervalSet(),
       released: new IntervalSet(),
       dead: new Map(),
+      settled: new IntervalSet(),
+      reopened: new IntervalSet(),
+      lost: new IntervalSet(),
     };
     this.lives.push(life);
     return life;
@@ -139,6 +171,7 @@ export class LedgerState {
       const seq = parseSourceSeq(source.seq);
       if (seq !== undefined) this.sources.add(sensor, source.epoch, seq, digest ?? contentDigest(stream, type, data));
     }
+    if (type === 'ledger.key' && stream === AGENT_STREAM) this.key = textOf(data['key']?.value);
     if (type === 'ledger.gap') {
       const from = Number(data['from']?.value);
       const through = Number(data['through']?.value);
@@ -176,14 +209,17 @@ export class LedgerState {
   startsAt(ordinal: number, baseSeq: number): void {
     const life = this.life(ordinal);
     const older = this.lives.slice(0, life === undefined ? 0 : this.lives.indexOf(life));
-    if (life === undefined || older.some((one) => !settledRange(one, one.first, one.last))) return;
-    if (settledRange(life, life.first, baseSeq - 1)) this.dropBefore(ordinal, baseSeq);
+    if (life === undefined || older.some((one) => !settledRange(one, one.first, one.last, this.receipts))) return;
+    if (settledRange(life, life.first, baseSeq - 1, this.receipts)) this.dropBefore(ordinal, baseSeq);
   }
 
   /** Declares sequences as never to come: handed over for the sender, to be named by a `ledger.gap` event. */
   declareGap(life: Life, from: number, through: number, why: string): void {
     if (through < from) return;
     life.handed.add(from, through);
+    life.settled.add(from, through);
+    life.lost.add(from, through);
+    life.reopened.deleteRange(from, through);
     if (life.last < through) life.last = through;
     this.unnamed.push({ life: life.ordinal, epoch: life.epoch, from, through, why });
   }
@@ -199,29 +235,55 @@ export interface EventContent {
 
 /** Events of a life that are neither handed over nor dead. */
 export function pendingCount(life: Life): number {
-  return Math.max(0, life.last - life.first + 1 - countWithin(life) - life.dead.size);
+  return Math.max(0, life.last - life.first + 1 - life.handed.countWithin(life.first, life.last) - life.dead.size);
 }
 
-/** Whether every event of this range is handed over or named as lost. Dead letters wait for an operator. */
-export function settledRange(life: Life, from: number, through: number): boolean {
-  return life.handed.covers(from, through);
+/** Events of a life that the consumer is not known to have; with receipts off, those that are not handed over. */
+export function unsettledCount(life: Life, receipts: boolean): number {
+  const settled = (receipts ? life.settled : life.handed).countWithin(life.first, life.last);
+  return Math.max(0, life.last - life.first + 1 - settled);
 }
 
-function countWithin(life: Life): number {
-  let count = 0;
-  for (const [from, through] of life.handed.intervals()) {
-    count += Math.max(0, Math.min(through, life.last) - Math.max(from, life.first) + 1);
-  }
-  return count;
+/**
+ * Whether every event of this range is handed over or named as lost, and, with receipts on, covered by one. Dead letters
+ * wait for an operator.
+ */
+export function settledRange(life: Life, from: number, through: number, receipts: boolean): boolean {
+  return life.handed.covers(from, through) && (!receipts || life.settled.covers(from, through));
+}
+
+/** Handed over, and not known to be with the consumer: sent again when the broker has lost its memory. */
+export function unsettledRanges(life: Life, alsoHanded: readonly Interval[]): Interval[] {
+  const ranges = new IntervalSet(life.handed.within(life.first, life.last));
+  for (const [from, through] of alsoHanded) ranges.add(from, through);
+  for (const [from, through] of life.settled.intervals()) ranges.deleteRange(from, through);
+  for (const [from, through] of life.reopened.intervals()) ranges.deleteRange(from, through);
+  return ranges.within(life.first, life.last);
 }
 
 function applyRange(life: Life, group: Marks, from: number, through: number): void {
   if (group.kind === 'released') life.released.add(from, through);
   else if (group.kind === 'handed') {
     life.handed.add(from, through);
-    for (let seq = from; seq <= through && life.released.size + life.dead.size > 0; seq += 1) {
-      life.released.delete(seq);
-      life.dead.delete(seq);
+    life.reopened.deleteRange(from, through);
+    forget(life, from, through);
+  } else if (group.kind === 'settled') life.settled.add(from, through);
+  else if (group.kind === 'reopened') {
+    life.handed.deleteRange(from, through);
+    life.reopened.add(from, through);
+    forget(life, from, through);
+  } else
+    for (let seq = from; seq <= through; seq += 1) {
+      life.dead.set(seq, group.code);
+      life.reopened.delete(seq);
     }
-  } else for (let seq = from; seq <= through; seq += 1) life.dead.set(seq, group.code);
+}
+
+function forget(life: Life, from: number, through: number): void {
+  life.released.deleteRange(from, through);
+  for (const seq of life.dead.keys()) if (seq >= from && seq <= through) life.dead.delete(seq);
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
 }

@@ -10,7 +10,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { type IClientOptions, type IConnackPacket, type IPublishPacket, MqttClient, type Packet } from 'mqtt';
 import { writeToStream } from 'mqtt-packet';
 import { Fault, reasonOf } from '../fault.ts';
-import { QOS1_IN_FLIGHT_MAX } from '../limits.ts';
+import { OWN_IDENTIFIERS, QOS1_IN_FLIGHT_MAX } from '../limits.ts';
 import type {
   InboundMessage,
   Link,
@@ -28,7 +28,7 @@ import { TlsTickets } from './tls-tickets.ts';
 import { Turns } from './turns.ts';
 
 /** Identifiers up to here belong to our own layer. */
-const FIRST_MQTTJS_IDENTIFIER = 32_769;
+const FIRST_MQTTJS_IDENTIFIER = OWN_IDENTIFIERS + 1;
 const LAST_IDENTIFIER = 65_535;
 /** QoS 1 publishes that the broker may have open towards us. */
 const INBOUND_RECEIVE_MAXIMUM = 16;

@@ -1,6 +1,6 @@
 /** What `up/info` says: who this device is, what it measures in which units, what it can be asked. Pure. */
 import type { DeviceConfig } from '../config/schema.ts';
-import type { Hardware } from '../ports.ts';
+import type { EventSigner, Hardware } from '../ports.ts';
 
 export interface InfoParts {
   readonly version: string;
@@ -10,6 +10,7 @@ export interface InfoParts {
   readonly configHash: string;
   readonly hardware: Hardware;
   readonly commands: readonly string[];
+  readonly signer: EventSigner | undefined;
 }
 
 export function infoOf(parts: InfoParts): Readonly<Record<string, unknown>> {
@@ -31,9 +32,16 @@ export function infoOf(parts: InfoParts): Readonly<Record<string, unknown>> {
       ...(config.host === undefined ? [] : [{ id: 'host', metrics: config.host.metrics }]),
     ],
     commands: parts.commands,
+    signing: signingOf(parts.signer),
     schedule: config.schedule.map(({ cron, timezone, command }) => ({ cron, timezone, command })),
     config: { revision: 0, hash: parts.configHash },
   };
+}
+
+/** The public part of the key that signs events; null when they are not signed. */
+function signingOf(signer: EventSigner | undefined): Readonly<Record<string, string>> | null {
+  if (signer === undefined) return null;
+  return { key: signer.keyId, algorithm: signer.algorithm, public: signer.publicKey };
 }
 
 type SensorConfig = DeviceConfig['sensors'][number];

@@ -20,6 +20,17 @@ export interface StatusParts {
     readonly quarantined: number;
   };
   readonly oldestUnsentMs: number | undefined;
+  /** Undefined: events settle when they are handed over. */
+  readonly receipts:
+    | {
+        readonly epoch: string | undefined;
+        readonly through: number;
+        readonly refused: number;
+        readonly refusal: string | undefined;
+        readonly forked: boolean;
+        readonly late: boolean;
+      }
+    | undefined;
   readonly telemetryDropped: number;
   /** Of the client certificate, ISO 8601; undefined without one. */
   readonly certificate: { readonly notBefore: string; readonly notAfter: string } | undefined;
@@ -69,12 +80,20 @@ export function statusOf(parts: StatusParts): StatusDocument {
       oldest_s: oldest,
       bytes: ledger.bytes,
     },
+    receipts: receiptsOf(parts),
     telemetry_dropped: parts.telemetryDropped,
     connection: connectionOf(parts),
     ...certificateOf(parts),
     disk: { free_bytes: parts.freeBytes, written_bytes_day: parts.writtenBytesDay },
     degraded: degradationsOf(parts),
   };
+}
+
+/** Null when receipts are off. `through`: of the newest receipt that was taken since the start. */
+function receiptsOf({ receipts }: StatusParts): Readonly<Record<string, unknown>> | null {
+  if (receipts === undefined) return null;
+  const { epoch, through, refused, refusal } = receipts;
+  return { epoch, through, refused, refusal };
 }
 
 /** `last_end`: why the link before this one ended, or the last attempt failed. */
@@ -98,6 +117,9 @@ function degradationsOf(parts: StatusParts): string[] {
   if (ledger.dead > 0) found.push('ledger.dead');
   if (ledger.quarantined > 0) found.push('ledger.quarantine');
   if (parts.eventsHeld !== undefined) found.push('events.held');
+  if (parts.receipts?.refusal !== undefined) found.push('receipts.refused');
+  if (parts.receipts?.forked === true) found.push('ledger.forked');
+  if (parts.receipts?.late === true) found.push('receipts.late');
   for (const stream of parts.forbiddenStreams) found.push(`broker.forbidden:up/event/${stream}`);
   for (const topic of parts.forbiddenTopics) found.push(`broker.forbidden:${topic}`);
   if (parts.connection.takeovers > 0) found.push('broker.taken-over');

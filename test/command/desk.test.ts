@@ -6,6 +6,7 @@ import { topicsOf } from '../../src/broker/topics.ts';
 import { defineCommand } from '../../src/command/command.ts';
 import { CommandDesk, type DeskOptions } from '../../src/command/desk.ts';
 import { pingCommand } from '../../src/command/ping.ts';
+import { eventsCommands, type EventsDesk } from '../../src/command/events.ts';
 import { statusGetCommand } from '../../src/command/status-get.ts';
 import { COMMAND_NAMES } from '../../src/config/command-names.ts';
 import { systemClock } from '../../src/platform/clock.ts';
@@ -17,6 +18,14 @@ const topics = topicsOf('fp/v1', 'pump-42');
 const nothing = (): void => undefined;
 const log: Log = { error: nothing, warn: nothing, info: nothing, debug: nothing };
 const boot = { id: 'boot-1', uptimeMs: () => 5 };
+
+const EVENTS: EventsDesk = {
+  stat: () => ({ epochs: [] }),
+  replay: (epoch, from, to) => (epoch === 'GONE' ? undefined : { epoch: epoch ?? 'E', events: to - from + 1 }),
+  dead: () => ({ dead: [], more: 0 }),
+  retry: (_epoch, seq) => ({ events: seq ?? 5 }),
+  abandon: (_epoch, seq) => seq === 7,
+};
 
 interface Answer {
   readonly topic: string;
@@ -59,7 +68,12 @@ function rig(
     clock,
     log,
     policy: { add: 'on' },
-    commands: [pingCommand(clock, boot), statusGetCommand(() => ({ v: 1, state: 'online' })), add],
+    commands: [
+      pingCommand(clock, boot),
+      statusGetCommand(() => ({ v: 1, state: 'online' })),
+      ...eventsCommands(EVENTS),
+      add,
+    ],
     respond: (topic, payload, correlationData) => {
       const document = JSON.parse(payload.toString()) as Answer['document'];
       answers.push({ topic, document, correlation: correlationData?.toString() });
@@ -98,11 +112,30 @@ test('ping answers with the time, on the topic of the request, without a payload
   });
 });
 
-test('the configuration knows exactly the commands that there are, and every one is answered', async () => {
-  const { ask } = rig({ policy: {} });
-  for (const name of COMMAND_NAMES) assert.equal((await ask(`${name}/x`, '{}')).document['status'], 'succeeded', name);
-  const names = [pingCommand(systemClock, boot), statusGetCommand(() => ({}))].map((command) => command.name);
-  assert.deepEqual(names, [...COMMAND_NAMES]);
+test('the configuration knows exactly the commands that there are; reading ones are on, changing ones off', async () => {
+  const all = [pingCommand(systemClock, boot), statusGetCommand(() => ({})), ...eventsCommands(EVENTS)];
+  assert.deepEqual(all.map((command) => command.name).sort(), [...COMMAND_NAMES].sort());
+  const { ask, desk } = rig({ policy: {} });
+  for (const { name, changes } of all) {
+    assert.equal((await ask(`${name}/x`, '{}')).document['status'], changes ? 'rejected' : 'succeeded', name);
+  }
+  assert.deepEqual(desk.accepted, ['ping', 'status.get', 'events.stat', 'events.dead']);
+});
+
+test('events commands take what they say and nothing else', async () => {
+  const { ask } = rig({ policy: { 'events.replay': 'on', 'events.retry': 'on', 'events.abandon': 'on' } });
+  const asked = async (topic: string, args: object): Promise<unknown> => {
+    const { document } = await ask(topic, JSON.stringify({ args }));
+    return document['result'] ?? (document['error'] as { message: string }).message;
+  };
+  assert.deepEqual(await asked('events.replay/1', { from: 3, to: 5 }), { epoch: 'E', events: 3 });
+  assert.equal(await asked('events.replay/2', { from: 5, to: 3 }), 'to must be from up to 999999 more, got 5 to 3');
+  assert.equal(await asked('events.replay/3', { from: 1, to: 2, epoch: 'GONE' }), 'nothing is kept of epoch GONE');
+  assert.match(String(await asked('events.replay/4', { from: 0, to: 2 })), /args\/from: must be >=1, got 0/);
+  assert.match(String(await asked('events.replay/5', { from: 1, to: 2, epoch: '../x' })), /args\/epoch/);
+  assert.deepEqual(await asked('events.retry/1', {}), { events: 5 });
+  assert.deepEqual(await asked('events.abandon/1', { seq: 7 }), { abandoned: 7 });
+  assert.equal(await asked('events.abandon/2', { seq: 8 }), 'there is no dead letter 8');
 });
 
 test('the same request again gets the same answer and runs nothing; another one by that id is rejected', async () => {

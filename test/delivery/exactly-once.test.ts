@@ -2,184 +2,9 @@ import assert from 'node:assert/strict';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { markAfterConnack, planSession } from '../../src/broker/session-plan.ts';
-import { topicsOf } from '../../src/broker/topics.ts';
-import { Sender } from '../../src/delivery/sender.ts';
-import type { Ledger } from '../../src/ledger/ledger.ts';
-import { systemChance } from '../../src/platform/chance.ts';
-import { systemClock } from '../../src/platform/clock.ts';
-import type { DurableFile, LedgerFiles } from '../../src/ledger/files.ts';
-import { ledgerFiles } from '../../src/platform/ledger-files.ts';
-import type { Clock, LinkTerms, Timer } from '../../src/ports.ts';
-import { openLedger, quietLog, sale, temporaryDirectory } from '../ledger/rig.ts';
-import { type Flavour, ModelBroker, type ModelLink, modelLink } from './model-broker.ts';
-
-/** mulberry32: small, seeded, good enough to choose faults with. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-interface CrashableFiles {
-  readonly files: LedgerFiles;
-  /** From now on nothing of this process reaches the disk, and nothing it waits for comes. */
-  readonly crash: () => Promise<void>;
-}
-
-function crashableFiles(directory: string): CrashableFiles {
-  const real = ledgerFiles(directory);
-  let dead = false;
-  const underway = new Set<Promise<unknown>>();
-  const opened: DurableFile[] = [];
-  const never = new Promise<never>(() => undefined);
-  const guard = <T>(work: () => Promise<T>): Promise<T> => {
-    if (dead) return never;
-    const result = work();
-    underway.add(result);
-    void result.catch(() => undefined).finally(() => underway.delete(result));
-    return result.then((value) => (dead ? never : value));
-  };
-  const files: LedgerFiles = {
-    ...real,
-    sync: (name) => guard(() => real.sync(name)),
-    syncDirectory: () => guard(() => real.syncDirectory()),
-    makeZeroed: (name, bytes) => guard(() => real.makeZeroed(name, bytes)),
-    rename: (from, to) => guard(() => real.rename(from, to)),
-    remove: (names) => guard(() => real.remove(names)),
-    read: (name, from, length) => guard(() => real.read(name, from, length)),
-    openDurable: async (name) => {
-      const file = await guard(() => real.openDurable(name));
-      opened.push(file);
-      return { write: (bytes, at) => guard(() => file.write(bytes, at)), close: () => guard(() => file.close()) };
-    },
-    openNote: async (name) => {
-      const note = await real.openNote(name);
-      return { write: (bytes, at) => (dead ? undefined : note.write(bytes, at)), close: () => note.close() };
-    },
-  };
-  const crash = async (): Promise<void> => {
-    dead = true;
-    await Promise.allSettled(underway);
-    await Promise.allSettled(opened.map((file) => file.close()));
-    await real.unlock();
-  };
-  return { files, crash };
-}
-
-/** Timers that end with their process. */
-function crashableClock(): { readonly clock: Clock; readonly crash: () => void } {
-  const timers = new Set<Timer>();
-  let dead = false;
-  const after: Clock['after'] = (ms, run) => {
-    if (dead) return { cancel: () => undefined };
-    const timer = systemClock.after(ms, () => {
-      timers.delete(timer);
-      run();
-    });
-    timers.add(timer);
-    return timer;
-  };
-  const crash = (): void => {
-    dead = true;
-    for (const timer of timers) timer.cancel();
-  };
-  return { clock: { ...systemClock, after }, crash };
-}
-
-/** One life of an agent's process: ledger and sender, without sockets. */
-class Life {
-  readonly ledger: Ledger;
-  readonly sender: Sender;
-  readonly #crashFiles: () => Promise<void>;
-  readonly #crashTimers: () => void;
-  up: ModelLink | undefined;
-  sessionOver = false;
-
-  private constructor(ledger: Ledger, clock: Clock, crashTimers: () => void, crashFiles: () => Promise<void>) {
-    this.ledger = ledger;
-    this.#crashFiles = crashFiles;
-    this.#crashTimers = crashTimers;
-    this.sender = new Sender({
-      ledger,
-      clock,
-      chance: { unit: () => 0, bytes: (count) => systemChance.bytes(count) },
-      log: quietLog(),
-      topics: topicsOf('fp/v1', 'pump-42'),
-      protocol: 5,
-      windowMax: 32,
-      onSessionOver: () => {
-        this.sessionOver = true;
-      },
-    });
-  }
-
-  static async start(directory: string): Promise<Life> {
-    const { files, crash } = crashableFiles(directory);
-    const time = crashableClock();
-    return new Life(await openLedger(directory, { files, clock: time.clock }), time.clock, time.crash, crash);
-  }
-
-  async connect(broker: ModelBroker, terms: Partial<LinkTerms> = {}): Promise<void> {
-    const key = {
-      broker: 'model',
-      client: 'pump-42',
-      root: 'fp/v1/pump-42',
-      life: this.ledger.drainingLife?.ordinal ?? 0,
-    };
-    const plan = planSession(this.ledger.session, key, false);
-    if (plan.kind === 'clean' && !plan.written) await this.ledger.markSession(plan.mark);
-    const present = broker.connect(plan.kind === 'clean');
-    const mark = markAfterConnack(plan, key, present);
-    if (mark !== undefined) await this.ledger.markSession(mark);
-    this.sender.reset();
-    this.up = modelLink(
-      broker,
-      present,
-      (chunk) => this.sender.inbound(chunk),
-      () => this.cut(),
-      terms,
-    );
-    const life = this.ledger.drainingLife;
-    assert.ok(life);
-    this.sender.attach(this.up.link, this.ledger.session?.generation ?? 0, life);
-  }
-
-  cut(): void {
-    this.sender.detach();
-    this.up = undefined;
-  }
-
-  /** An orderly end. */
-  async close(): Promise<void> {
-    this.cut();
-    await this.ledger.close();
-    this.#crashTimers();
-  }
-
-  /** As after kill -9: nothing is finished; only what the kernel has survives. */
-  async crash(): Promise<void> {
-    this.cut();
-    this.#crashTimers();
-    await this.#crashFiles();
-  }
-}
-
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-async function drain(life: Life, broker: ModelBroker): Promise<void> {
-  const until = performance.now() + 20_000;
-  while (life.ledger.figures.unsent > 0) {
-    assert.ok(performance.now() < until, `still ${life.ledger.figures.unsent} unsent`);
-    if (life.up === undefined) await life.connect(broker);
-    life.up?.answer(100);
-    await turn();
-  }
-}
+import { sale, temporaryDirectory } from '../ledger/rig.ts';
+import { drain, Life, seeded, turn } from './life.ts';
+import { type Flavour, ModelBroker } from './model-broker.ts';
 
 interface Outcome {
   readonly accepted: ReadonlySet<string>;
@@ -195,7 +20,7 @@ async function storm(t: TestContext, flavour: Flavour, seed: number, losesState:
   const directory = await temporaryDirectory(t);
   const broker = new ModelBroker(flavour);
   const accepted = new Set<string>();
-  let life = await Life.start(directory);
+  let life = await Life.start(directory, { t });
   let next = 1;
   for (let step = 0; step < 400; step += 1) {
     const dice = random();
@@ -214,7 +39,7 @@ async function storm(t: TestContext, flavour: Flavour, seed: number, losesState:
       if (life.up === undefined) await life.connect(broker);
     } else if (dice < 0.95) {
       await life.crash();
-      life = await Life.start(directory);
+      life = await Life.start(directory, { t });
     } else if (dice < 0.96 && losesState) {
       life.cut();
       broker.forget();
@@ -269,7 +94,7 @@ for (const flavour of ['mosquitto', 'emqx-5', 'emqx-6.2'] as const) {
 
 test('quota and busy are tried again, a dead letter never blocks the rest, in order where nothing was refused', async (t) => {
   const broker = new ModelBroker('mosquitto');
-  const life = await Life.start(await temporaryDirectory(t));
+  const life = await Life.start(await temporaryDirectory(t), { t });
   await life.connect(broker);
   broker.refusals.push(0x97, 0x89, 0x99);
   const appended = Array.from({ length: 10 }, (_, at) => life.ledger.append(sale(at + 1)));
@@ -297,7 +122,7 @@ async function settle(life: Life, done: () => boolean): Promise<void> {
 test('a stream that an access rule forbids waits and is named; the other streams go on', async (t) => {
   const broker = new ModelBroker('mosquitto');
   const directory = await temporaryDirectory(t);
-  const life = await Life.start(directory);
+  const life = await Life.start(directory, { t });
   await life.connect(broker);
   broker.forbidden.add('fp/v1/pump-42/up/event/sale');
   const kept = Array.from({ length: 5 }, (_, at) => life.ledger.append(sale(at + 1)));
@@ -310,7 +135,7 @@ test('a stream that an access rule forbids waits and is named; the other streams
   broker.forbidden.clear();
   life.cut();
   await life.close();
-  const next = await Life.start(directory);
+  const next = await Life.start(directory, { t });
   await next.connect(broker);
   await settle(next, () => next.ledger.figures.unsent === 0);
   assert.deepEqual(salesOf(broker), ['11', '12', '13', '14', '15', '1', '2', '3', '4', '5']);
@@ -319,7 +144,7 @@ test('a stream that an access rule forbids waits and is named; the other streams
 
 test('a receive maximum of 1 is served one event at a time, in order', async (t) => {
   const broker = new ModelBroker('emqx-5');
-  const life = await Life.start(await temporaryDirectory(t));
+  const life = await Life.start(await temporaryDirectory(t), { t });
   await life.connect(broker, { receiveMaximum: 1 });
   const appends = Array.from({ length: 20 }, (_, at) => life.ledger.append(sale(at + 1)));
   await Promise.all(appends);
@@ -335,7 +160,7 @@ test('a receive maximum of 1 is served one event at a time, in order', async (t)
 
 test("an event above the broker's maximum packet size is a dead letter, and the rest goes on", async (t) => {
   const broker = new ModelBroker('mosquitto');
-  const life = await Life.start(await temporaryDirectory(t));
+  const life = await Life.start(await temporaryDirectory(t), { t });
   await life.connect(broker, { maximumPacketSize: 2000 });
   const big = { ...sale(1), raw: Buffer.alloc(4000) };
   assert.equal((await life.ledger.append(big)).kind, 'accepted');
@@ -348,7 +173,7 @@ test("an event above the broker's maximum packet size is a dead letter, and the 
 test('an old epoch is handed over before the new one, each in a session of its own', async (t) => {
   const broker = new ModelBroker('emqx-5');
   const directory = await temporaryDirectory(t);
-  const before = await Life.start(directory);
+  const before = await Life.start(directory, { t });
   for (let seq = 1; seq <= 300; seq += 1) {
     const result = before.ledger.append(sale(seq));
     if (seq % 50 === 0) assert.equal((await result).kind, 'accepted');
@@ -358,7 +183,7 @@ test('an old epoch is handed over before the new one, each in a session of its o
   assert.ok(segments.length >= 2);
   // The newest segment is gone: its last sequence can not be known, so a new epoch begins.
   await rm(join(directory, segments.at(-1) as string));
-  const life = await Life.start(directory);
+  const life = await Life.start(directory, { t });
   for (let seq = 1001; seq <= 1005; seq += 1) assert.equal((await life.ledger.append(sale(seq))).kind, 'accepted');
   await life.connect(broker);
   await settle(life, () => life.sessionOver);

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type Ack, AckScanner } from '../../src/delivery/ack-scanner.ts';
-import { encodePubrel, encodeVarint, OWN_IDENTIFIERS } from '../../src/delivery/packet.ts';
+import { encodePubrel, encodeVarint } from '../../src/delivery/packet.ts';
+import { OWN_IDENTIFIERS } from '../../src/limits.ts';
 
 interface Packet {
   readonly bytes: Buffer;

@@ -53,7 +53,8 @@ test('what a killed agent had accepted is there, in one chain, and no sequence i
     }
     const verdict = await verifyDirectory(directory);
     assert.deepEqual(verdict.problems, [], `seed ${SEED}, kill ${kill}`);
-    assert.equal(verdict.epochs.length, 1);
+    // A kill in the first milliseconds may leave a ledger without its first event.
+    assert.ok(verdict.epochs.length <= 1 && (verdict.epochs.length === 1 || told.accepted.size === 0));
   }
   assert.ok(told.accepted.size > KILLS * 5, `${told.accepted.size} accepted`);
   assert.equal(new Set(told.accepted.values()).size, told.accepted.size);

@@ -1,0 +1,72 @@
+/**
+ * `events.stat`, `events.dead`: what became of the events. `events.replay`, `events.retry`: send some again; a consumer that
+ * removes repeats by identity and hash is none the worse. `events.abandon`: give a dead letter up, which the ledger then
+ * names as a gap.
+ */
+import * as v from 'valibot';
+import { type Command, defineCommand } from './command.ts';
+
+/** What these commands work on: the delivery's own care for its events. */
+export interface EventsDesk {
+  stat(): unknown;
+  replay(epoch: string | undefined, from: number, to: number): unknown;
+  dead(): unknown;
+  retry(epoch: string | undefined, seq: number | undefined): unknown;
+  abandon(epoch: string | undefined, seq: number): boolean;
+}
+
+/** More at once fills the link for hours; ask for the next part then. */
+const REPLAY_MAX = 1_000_000;
+
+const seq = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(Number.MAX_SAFE_INTEGER));
+const epoch = v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9]{1,32}$/)));
+
+export function eventsCommands(events: EventsDesk): readonly Command[] {
+  return [
+    defineCommand({
+      name: 'events.stat',
+      changes: false,
+      summary: 'Answers with what became of the events, epoch by epoch.',
+      args: v.strictObject({}),
+      run: () => events.stat(),
+    }),
+    defineCommand({
+      name: 'events.dead',
+      changes: false,
+      summary: 'Lists dead letters: events that the broker refused for good, with its reason code.',
+      args: v.strictObject({}),
+      run: () => events.dead(),
+    }),
+    defineCommand({
+      name: 'events.replay',
+      changes: true,
+      summary: 'Sends events of a range again, as far as they are kept.',
+      args: v.strictObject({ epoch, from: seq, to: seq }),
+      run: ({ epoch: of, from, to }) => {
+        if (to < from || to - from >= REPLAY_MAX) {
+          throw new Error(`to must be from up to ${REPLAY_MAX - 1} more, got ${from} to ${to}`);
+        }
+        const done = events.replay(of, from, to);
+        if (done === undefined) throw new Error(`nothing is kept of epoch ${of ?? ''}`);
+        return done;
+      },
+    }),
+    defineCommand({
+      name: 'events.retry',
+      changes: true,
+      summary: 'Tries dead letters again: one by its sequence, or all.',
+      args: v.strictObject({ epoch, seq: v.optional(seq) }),
+      run: ({ epoch: of, seq: one }) => events.retry(of, one),
+    }),
+    defineCommand({
+      name: 'events.abandon',
+      changes: true,
+      summary: 'Gives a dead letter up for good; a ledger.gap event names it.',
+      args: v.strictObject({ epoch, seq }),
+      run: ({ epoch: of, seq: one }) => {
+        if (!events.abandon(of, one)) throw new Error(`there is no dead letter ${one}`);
+        return { abandoned: one };
+      },
+    }),
+  ];
+}

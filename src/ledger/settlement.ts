@@ -1,0 +1,74 @@
+/**
+ * What becomes of events after they were handed over: settled by the consumer's receipt, sent again because it asked or
+ * because the broker forgot, or given up. Only marks: the commit loop writes them, and the state changes by what was
+ * written.
+ */
+import type { Committer } from './committer.ts';
+import { type Interval, IntervalSet } from './intervals.ts';
+import type { LedgerState, Life } from './state.ts';
+
+export class Settlement {
+  readonly #committer: Committer;
+  readonly #state: () => LedgerState;
+
+  constructor(committer: Committer, state: () => LedgerState) {
+    this.#committer = committer;
+    this.#state = state;
+  }
+
+  /** Lives that something is kept of, oldest first. */
+  get lives(): readonly Life[] {
+    return this.#state().lives;
+  }
+
+  /** The newest sequence through which the consumer is known to have everything. */
+  settledThrough(life: Life): number {
+    return life.settled.nextAbsent(life.first) - 1;
+  }
+
+  /** The consumer has everything of this life through `through`. Written with the next commit, or soon. */
+  settle(life: Life, through: number): void {
+    const last = Math.min(through, life.last);
+    if (last < life.first || life.settled.covers(life.first, last)) return;
+    this.#committer.marks.settle(life.ordinal, life.first, last);
+    this.#committer.scheduleLazily();
+  }
+
+  /**
+   * Sends again what of the closed range was handed over or is a dead letter, as far as it is kept. Returns how many; they
+   * leave once that is on disk.
+   */
+  reopen(life: Life, from: number, through: number): number {
+    const { marks } = this.#committer;
+    const [low, high] = [Math.max(from, life.first), Math.min(through, life.last)];
+    const again = new IntervalSet(life.handed.within(low, high));
+    for (const [start, end] of new IntervalSet(marks.handedOf(life.ordinal)).within(low, high)) again.add(start, end);
+    for (const seq of life.dead.keys()) if (seq >= low && seq <= high) again.add(seq);
+    for (const [start, end] of life.lost.within(low, high)) again.deleteRange(start, end);
+    for (const [start, end] of again.intervals()) marks.reopen(life.ordinal, start, end);
+    if (again.size > 0) this.#committer.schedule();
+    return again.size;
+  }
+
+  /** Takes back a `reopen` of what has not left again: the consumer turned out to have it. */
+  unreopen(life: Life, ranges: readonly Interval[]): void {
+    for (const [from, through] of ranges) this.#committer.marks.handOver(life.ordinal, from, through);
+    if (ranges.length > 0) this.#committer.schedule();
+  }
+
+  /** A dead letter that nobody wants any more: named in a `ledger.gap`, so that no consumer waits for it. */
+  giveUp(life: Life, seq: number): boolean {
+    if (!life.dead.has(seq) || life.lost.has(seq)) return false;
+    this.#committer.marks.handOver(life.ordinal, seq, seq);
+    this.#state().declareGap(life, seq, seq, 'given-up');
+    this.#committer.schedule();
+    return true;
+  }
+
+  /** A new life with this epoch: what is accepted from now on belongs to it. What is owed of the old one stays owed. */
+  startEpoch(epoch: string): void {
+    const { live } = this.#state();
+    if (live !== undefined) this.#state().startLife(live.ordinal + 1, epoch);
+    this.#committer.schedule();
+  }
+}
