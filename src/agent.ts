@@ -16,6 +16,7 @@ import { statusGetCommand } from './command/status-get.ts';
 import type { DeviceConfig } from './config/schema.ts';
 import { EventCare } from './delivery/event-care.ts';
 import { Receipts } from './delivery/receipts.ts';
+import { type Guarantee, guaranteeOf } from './delivery/guarantee.ts';
 import { Sender } from './delivery/sender.ts';
 import { Fault } from './fault.ts';
 import type { LedgerFiles } from './ledger/files.ts';
@@ -98,6 +99,7 @@ export class Agent {
   readonly #formerSensors: FormerSensors;
   readonly #localStatus: LocalStatus;
   #eventsHeld: string | undefined;
+  #guarantee: Guarantee | undefined;
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -112,6 +114,7 @@ export class Agent {
       protocol: config.broker.protocol,
       windowMax: config.broker.window,
       onSessionOver: (why) => this.#connection.restart(why),
+      onChange: changed,
     });
     this.#receipts = new Receipts({
       ...ports,
@@ -303,11 +306,12 @@ export class Agent {
   #onUp(link: Link, session: string, generation: number, held: string | undefined): void {
     const { log } = this.#options.ports;
     const life = this.#ledger.drainingLife;
-    this.#eventsHeld = held;
-    if (link.terms.maximumQos < 2) {
-      this.#eventsHeld = `the broker offers QoS ${link.terms.maximumQos} at most`;
-      log.error('broker offers no QoS 2: events stay in the ledger', { maximum_qos: link.terms.maximumQos });
-    }
+    const { broker, ledger } = this.#options.config;
+    this.#guarantee = guaranteeOf(link.terms, { ...broker, receipts: ledger.receipts });
+    this.#eventsHeld = held ?? this.#guarantee.held;
+    const { word, why } = this.#guarantee;
+    if (this.#eventsHeld === undefined) log.info('guarantee on this broker', { guarantee: word, why });
+    else log.error('events are held back in the ledger', { guarantee: 'held', reason: this.#eventsHeld });
     this.#presence.up(link, session);
     this.#subscription.up(link);
     if (this.#eventsHeld === undefined && life !== undefined) this.#sender.attach(link, generation, life);
@@ -366,6 +370,7 @@ export class Agent {
       forbiddenStreams: this.#sender.figures.forbidden,
       forbiddenTopics: this.#subscription.refused ? [...forbidden, 'down/#'] : forbidden,
       eventsHeld: this.#eventsHeld,
+      guarantee: this.#guarantee,
       sensors: this.#sensors.map((sensor) => ({ id: sensor.id, state: sensor.state().state })),
     });
   }

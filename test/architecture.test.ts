@@ -30,7 +30,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The ledger names what it needs of a disk in its own words; the platform implements that.
   platform: ['config (types)', 'ledger/files.ts (types)'],
   'agent.ts': ['config', 'serial', 'sensor', 'telemetry', 'ledger', 'delivery', 'broker', 'command', 'status'],
-  cli: ['agent.ts', 'platform', 'config', 'broker/topics.ts', 'ledger', 'workbench'],
+  // The reference consumer is a program of its own; it shares the ledger's arithmetic of sequences, hashes and keys.
+  collect: ['ledger', 'broker/topics.ts'],
+  cli: ['agent.ts', 'platform', 'config', 'broker/topics.ts', 'ledger', 'collect', 'workbench'],
   // The demo ships inside the workbench.
   demo: ['agent.ts', 'platform', 'config', 'broker/topics.ts', 'ledger', 'workbench'],
   workbench: ['agent.ts', 'platform', 'config', 'broker/topics.ts', 'ledger', 'demo'],
@@ -40,6 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Folders at the edge: they import node:* and packages, and read clocks, chance, timers and the process. */
 const EDGE: Readonly<Record<string, string>> = {
   platform: 'it is where the ports are implemented',
+  collect: 'it writes files; what it decides is in book.ts and event-text.ts',
   cli: 'a sub-command reads arguments, files and streams; it holds no logic of the agent',
   demo: 'it starts and kills processes',
   workbench: 'brokers, meters and faults to try the agent with; the service never loads it',

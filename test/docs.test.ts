@@ -55,6 +55,12 @@ test('every word of the connection and of `degraded` is explained to operators, 
   );
   assert.ok(linkWords.length > 25 && degraded.length > 8);
   // The ledger's own refusal codes, and `sensor.<state>`, are made at run time.
-  const wanted = [...linkWords, ...degraded, 'ledger.full', 'ledger.disk', 'sensor.absent', 'sensor.error'];
-  assert.deepEqual([...explained].sort(), [...new Set(wanted.filter((word) => word !== 'sensor.'))].sort());
+  const [, words = ''] = /export type GuaranteeWord =([^;]+);/.exec(read('src/delivery/guarantee.ts')) ?? [];
+  const guarantees = [...words.matchAll(/'([^']+)'/g)].map((found) => found[1] as string);
+  const made = ['ledger.full', 'ledger.disk', 'sensor.absent', 'sensor.error', 'broker.no-retain', 'broker.no-session'];
+  const wanted = [...linkWords, ...degraded, ...guarantees, ...made];
+  assert.deepEqual(
+    [...explained].sort(),
+    [...new Set(wanted.filter((word) => !['sensor.', 'broker.no-'].includes(word)))].sort(),
+  );
 });

@@ -31,6 +31,7 @@ const SOUND: StatusParts = {
   freeBytes: 5,
   forbiddenStreams: [],
   eventsHeld: undefined,
+  guarantee: { word: 'exactly-once', why: 'sound', lacks: [] },
   forbiddenTopics: [],
   sensors: [
     { id: 'a', state: 'ok' },
@@ -52,6 +53,7 @@ const WORDS: readonly (readonly [change: Partial<StatusParts>, word: string])[] 
   [{ receipts: { ...TAKEN, refusal: 'garbage' } }, 'receipts.refused'],
   [{ receipts: { ...TAKEN, forked: true } }, 'ledger.forked'],
   [{ receipts: { ...TAKEN, late: true } }, 'receipts.late'],
+  [{ guarantee: { word: 'repeats', why: 'x', lacks: ['retain'] } }, 'broker.no-retain'],
   [{ forbiddenStreams: ['sale'] }, 'broker.forbidden:up/event/sale'],
   [{ forbiddenTopics: ['up/info'] }, 'broker.forbidden:up/info'],
   [{ connection: { ...SOUND.connection, takeovers: 1 } }, 'broker.taken-over'],

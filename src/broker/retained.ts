@@ -17,6 +17,8 @@ interface Topic {
   due: boolean;
   busy: boolean;
   forbidden: boolean;
+  /** Refused for another reason, and told. */
+  refused: boolean;
   done: Promise<void>;
 }
 
@@ -72,7 +74,7 @@ export class Retained {
   #put(name: string, payload: Buffer): void {
     let topic = this.#topics.get(name);
     if (topic === undefined) {
-      topic = { name, payload, due: true, busy: false, forbidden: false, done: Promise.resolve() };
+      topic = { name, payload, due: true, busy: false, forbidden: false, refused: false, done: Promise.resolve() };
       this.#topics.set(name, topic);
     }
     topic.payload = payload;
@@ -104,8 +106,10 @@ export class Retained {
     const qos = link.terms.maximumQos === 0 ? 0 : 1;
     try {
       await link.publish(topic.name, topic.payload, { qos, retain });
-      if (topic.forbidden) this.#options.log.info('broker takes the topic again', { topic: topic.name });
+      if (topic.forbidden || topic.refused)
+        this.#options.log.info('broker takes the topic again', { topic: topic.name });
       topic.forbidden = false;
+      topic.refused = false;
     } catch (error) {
       this.#refused(topic, error);
     }
@@ -118,7 +122,13 @@ export class Retained {
       topic.forbidden = true;
       return;
     }
-    // The link went, or the broker is short of something: the next connection or document says it again.
+    if (error instanceof Fault && error.code === 'broker.refused' && !topic.refused) {
+      // Larger than the broker takes, or it is short of something: the next document is tried all the same.
+      log.warn('broker refuses a topic', { topic: topic.name, reason: reasonOf(error) });
+      topic.refused = true;
+      return;
+    }
+    // The link went, or it is known: the next connection or document says it again.
     log.debug('topic not published', { topic: topic.name, reason: reasonOf(error) });
   }
 }

@@ -24,9 +24,17 @@ const COMMANDS: readonly Command[] = [
   },
   {
     name: 'ledger',
-    usage: 'list|stat|verify --dir DIR|--config device.json [--from N] [--through N] [--epoch E] [--json]',
+    usage:
+      'list|stat|verify|export --dir DIR|--config device.json [--from N] [--through N] [--epoch E] [--out FILE] [--key KEY] [--json]\n       fieldpost ledger verify FILE [--key KEY] [--json]',
     summary: 'look into a ledger, beside a running agent or without one',
     load: async () => (await import('./ledger.ts')).ledgerCommand,
+  },
+  {
+    name: 'collect',
+    usage:
+      '--url URL --out DIR [--ca FILE --cert FILE --private-key FILE] [--device ID] [--client-id ID] [--prefix fp/v1] [--protocol 5|4] [--verify] [--key KEY] [--no-receipts] [--until-complete SECONDS] [--json]',
+    summary: 'the reference consumer: write events down once, check them, send receipts',
+    load: async () => (await import('./collect.ts')).collectCommand,
   },
   {
     name: 'certs',

@@ -1,20 +1,26 @@
 /**
- * `fieldpost ledger list|stat|verify`: looks into a ledger. It only reads, takes no lock, and works beside a running
- * agent or on a directory that was copied from a device.
+ * `fieldpost ledger list|stat|verify|export`: looks into a ledger. It only reads, takes no lock, and works beside a running
+ * agent or on a directory that was copied from a device. `verify FILE` checks an export.
  */
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Fault, reasonOf } from '../fault.ts';
 import type { StoredEvent } from '../ledger/event.ts';
+import type { ExportVerdict } from '../ledger/export.ts';
 import type { LedgerReader } from '../ledger/files.ts';
+import { KeyRing } from '../ledger/key-ring.ts';
+import type { VerifyingKey } from '../ledger/signature.ts';
 import { pendingCount } from '../ledger/state.ts';
 import { type Verdict, verifyLedger } from '../ledger/verify.ts';
 import { fateOf, type LedgerView, viewedEvents, viewLedger } from '../ledger/view.ts';
+import { existingSigner } from '../platform/event-signer.ts';
 import { ledgerReader } from '../platform/ledger-files.ts';
 import { loadConfig } from './config-file.ts';
 import { EXIT } from './exit.ts';
+import { exportLedger, readPinnedKey, verifyExport } from './ledger-export.ts';
 
 const OPTIONS = {
   dir: { type: 'string' },
@@ -23,6 +29,9 @@ const OPTIONS = {
   from: { type: 'string' },
   through: { type: 'string' },
   epoch: { type: 'string' },
+  key: { type: 'string' },
+  out: { type: 'string' },
+  state: { type: 'string' },
 } as const;
 
 /** Problems that a person is shown; all are in the JSON document. */
@@ -35,22 +44,87 @@ interface Look {
   readonly json: boolean;
 }
 
+const SUB_COMMANDS = ['list', 'stat', 'verify', 'export'] as const;
+
 export async function ledgerCommand(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
   const [what, ...rest] = positionals;
-  if (what !== 'list' && what !== 'stat' && what !== 'verify') {
-    throw new Fault('usage', `must be followed by list, stat or verify, got ${JSON.stringify(what ?? '')}`);
+  const [file, ...more] = what === 'verify' ? rest : [undefined, ...rest];
+  if (!SUB_COMMANDS.some((known) => known === what)) {
+    throw new Fault('usage', `must be followed by list, stat, verify or export, got ${JSON.stringify(what ?? '')}`);
   }
-  if (rest.length > 0) throw new Fault('usage', `takes one sub-command, got also ${JSON.stringify(rest[0])}`);
+  if (more.length > 0) throw new Fault('usage', `takes one sub-command, got also ${JSON.stringify(more[0])}`);
+  const pinned = values.key === undefined ? undefined : readPinnedKey(values.key);
+  if (file !== undefined) return verifyFile(file, pinned, values.json);
   const from = sequenceOf('--from', values.from, 1);
   const through = sequenceOf('--through', values.through, Number.MAX_SAFE_INTEGER);
   const directory = directoryOf(values.dir, values.config);
   const files = ledgerReader(directory);
   const view = await look(files, directory);
   const seen = { files, view, directory, json: values.json };
+  const wanted = ({ seq, epoch }: StoredEvent): boolean =>
+    seq >= from && seq <= through && epoch === (values.epoch ?? epoch);
   if (what === 'stat') return stat(seen);
-  if (what === 'verify') return verify(seen);
-  return list(seen, ({ seq, epoch }) => seq >= from && seq <= through && epoch === (values.epoch ?? epoch));
+  if (what === 'verify') return verify(seen, pinned);
+  if (what === 'export') return exportTo(seen, wanted, values.out, stateDirectoryOf(values.state, values.config));
+  return list(seen, wanted);
+}
+
+/** Where the key that signs is, when it is known: then the export's trailer is signed too. */
+function stateDirectoryOf(state: string | undefined, config: string | undefined): string | undefined {
+  if (state !== undefined || config === undefined) return state;
+  const loaded = loadConfig(config);
+  if (loaded.kind === 'invalid') return undefined;
+  return loaded.config.state?.dir ?? join(dirname(loaded.config.ledger.dir), 'state');
+}
+
+async function exportTo(
+  { files, view, directory, json }: Look,
+  wanted: (event: StoredEvent) => boolean,
+  out: string | undefined,
+  stateDirectory: string | undefined,
+): Promise<number> {
+  if (out === undefined) throw new Fault('usage', 'needs --out FILE');
+  const signer = stateDirectory === undefined ? undefined : existingSigner(stateDirectory);
+  const events = await exportLedger({ files, view, out, wanted, signer });
+  const facts = { out, events, dir: directory, signer: signer?.keyId ?? null };
+  const signed = signer === undefined ? 'not signed (no key)' : `signed by ${signer.keyId}`;
+  await put(json ? `${JSON.stringify(facts)}\n` : `${out}: ${events} events of ${directory}, ${signed}\n`);
+  return EXIT.done;
+}
+
+async function verifyFile(file: string, pinned: VerifyingKey | undefined, json: boolean): Promise<number> {
+  const verdict = await verifyExport(file, pinned);
+  const [first] = verdict.problems;
+  if (json) {
+    const firstBad = first === undefined ? null : { epoch: first.epoch, seq: first.seq };
+    await put(`${JSON.stringify({ ...verdict, file, first_bad: firstBad })}\n`);
+  } else await put(exportText(file, verdict));
+  return verdict.ok ? EXIT.done : EXIT.failed;
+}
+
+function exportText(file: string, verdict: ExportVerdict): string {
+  const { device, events, epochs, gaps, signatures, signer, problems, more } = verdict;
+  const hidden = more + Math.max(0, problems.length - PROBLEMS_SHOWN);
+  const [first] = problems;
+  const lines = [
+    ...epochs.map((one) => `epoch ${one.epoch}: ${one.events} events, ${one.first} to ${one.last}`),
+    ...gaps.map((gap) => `named gap: ${gap.epoch} ${gap.from} to ${gap.through} (${gap.why})`),
+    ...problems
+      .slice(0, PROBLEMS_SHOWN)
+      .map((one) => `BAD: ${one.epoch} seq ${one.seq}: ${one.what} (line ${one.line})`),
+    ...(hidden > 0 ? [`and ${hidden} more`] : []),
+    signatureText(signatures),
+    `export ${signer === '' ? 'is not signed' : `is signed by ${signer}`}`,
+    first === undefined
+      ? `${file}: sound: ${events} events of ${device}`
+      : `${file}: bad, first at ${first.epoch} seq ${first.seq}: ${events} events of ${device}`,
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+function signatureText({ good, unsigned, unknown }: ExportVerdict['signatures']): string {
+  return `signatures: ${good} good, ${unsigned} unsigned, ${unknown} by keys that are not known here`;
 }
 
 function directoryOf(dir: string | undefined, config: string | undefined): string {
@@ -148,11 +222,12 @@ async function stat({ view, directory, json }: Look): Promise<number> {
   return EXIT.done;
 }
 
-async function verify({ files, view, directory, json }: Look): Promise<number> {
+async function verify({ files, view, directory, json }: Look, pinned: VerifyingKey | undefined): Promise<number> {
   const progress = process.stderr.isTTY && !json;
-  const verdict = await verifyLedger(files, view, (done, of) => {
+  const onSegment = (done: number, of: number): void => {
     if (progress) process.stderr.write(`\rsegment ${done} of ${of}${done === of ? '\n' : ''}`);
-  });
+  };
+  const verdict = await verifyLedger(files, view, onSegment, new KeyRing(pinned));
   const [first] = verdict.problems;
   if (json) {
     const firstBad = first === undefined ? null : { epoch: first.epoch, seq: first.seq };
@@ -172,6 +247,7 @@ function verdictText(directory: string, verdict: Verdict): string {
   ];
   const hidden = more + Math.max(0, problems.length - PROBLEMS_SHOWN);
   if (hidden > 0) lines.push(`and ${hidden} more`);
+  if (verdict.signatures.good + verdict.signatures.unknown > 0) lines.push(signatureText(verdict.signatures));
   const size = `${events} events in ${segments} segments, ${bytes} bytes`;
   const [first] = problems;
   lines.push(

@@ -46,7 +46,7 @@ export function parseReceipt(payload: Buffer): ParsedReceipt {
 }
 
 export type ReceiptVerdict =
-  /** Settle `life` through `through`, and the lives before it whole. */
+  /** Settle `life` through `through`, and `before` whole. */
   | { readonly kind: 'settle'; readonly life: Life; readonly through: number; readonly before: readonly Life[] }
   /** It takes something back. What it wants is honoured all the same: a consumer that lost its data asks so. */
   | { readonly kind: 'backward'; readonly life: Life; readonly settled: number }
@@ -64,7 +64,9 @@ export function judgeReceipt(receipt: Receipt, lives: readonly Life[], ours: str
   if (reason !== undefined) return isLive ? { kind: 'fork', reason } : { kind: 'ignored', reason };
   const settled = life.settled.nextAbsent(life.first) - 1;
   if (receipt.through < Math.min(settled, life.last)) return { kind: 'backward', life, settled };
-  return { kind: 'settle', life, through: receipt.through, before: lives.slice(0, lives.indexOf(life)) };
+  // The first event of an epoch names the end of the one before: only who has it can know that nothing of that is missing.
+  const before = receipt.through === 0 ? [] : lives.slice(0, lives.indexOf(life));
+  return { kind: 'settle', life, through: receipt.through, before };
 }
 
 function mismatchOf({ epoch, through, hash }: Receipt, life: Life, ours: string | undefined): string | undefined {

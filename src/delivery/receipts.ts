@@ -42,7 +42,7 @@ export interface ReceiptFigures {
 
 export class Receipts {
   readonly #options: ReceiptsOptions;
-  /** The `want` that was honoured last, as text. */
+  /** The newest receipt whose `want` was honoured, as text. */
   #honoured: StateDocument<string> | undefined;
   #next: Buffer | undefined;
   #working = false;
@@ -92,7 +92,7 @@ export class Receipts {
         this.#next = undefined;
         const parsed = parseReceipt(payload);
         if (parsed.kind === 'garbage') this.#refuse(`garbage: ${parsed.reason}`);
-        else await this.#judge(parsed.receipt);
+        else await this.#judge(parsed.receipt, payload.toString('utf8'));
       }
     } finally {
       // In the same turn as the last look: one that comes now starts anew.
@@ -100,7 +100,7 @@ export class Receipts {
     }
   }
 
-  async #judge(receipt: Receipt): Promise<void> {
+  async #judge(receipt: Receipt, text: string): Promise<void> {
     const { ledger } = this.#options;
     const { lives } = ledger.settlement;
     const life = lives.find(({ epoch }) => epoch === receipt.epoch);
@@ -108,7 +108,7 @@ export class Receipts {
       life === undefined || receipt.hash === undefined ? undefined : await ledger.hashAt(life, receipt.through);
     const verdict = judgeReceipt(receipt, lives, ours);
     this.#perform(receipt, verdict);
-    if (verdict.kind === 'settle' || verdict.kind === 'backward') await this.#want(verdict.life, receipt);
+    if (verdict.kind === 'settle' || verdict.kind === 'backward') await this.#want(verdict.life, receipt, text);
   }
 
   #perform(receipt: Receipt, verdict: ReceiptVerdict): void {
@@ -136,16 +136,16 @@ export class Receipts {
     }
   }
 
-  async #want(life: Life, receipt: Receipt): Promise<void> {
+  /** `text`: the receipt as it came. Members that only the consumer knows, such as a count, make it another one. */
+  async #want(life: Life, receipt: Receipt, text: string): Promise<void> {
     const { ledger, log } = this.#options;
-    const wanted = receipt.want.length === 0 ? '' : JSON.stringify(receipt);
-    if (wanted === '' || wanted === this.#honoured?.value) return;
+    if (receipt.want.length === 0 || text === this.#honoured?.value) return;
     let again = 0;
     for (const [from, through] of receipt.want) again += ledger.settlement.reopen(life, from, through);
     log.info('the consumer wants events again', { epoch: life.epoch, ranges: receipt.want.length, events: again });
     this.#note({ reopened: this.#figures.reopened + again });
     // Afterwards: a crash before this line only sends them once more.
-    await this.#honoured?.write(wanted).catch((error: unknown) => log.warn(reasonOf(error)));
+    await this.#honoured?.write(text).catch((error: unknown) => log.warn(reasonOf(error)));
   }
 
   #fork(reason: string): void {

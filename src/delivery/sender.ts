@@ -21,6 +21,8 @@ import { windowOf } from './window.ts';
 const PROGRESS_MS = 30_000;
 /** How long a replay waits for the retained receipt, which may show that the consumer has all of it, milliseconds. */
 const REPLAY_AFTER_MS = 3000;
+/** Longer than a commit takes, milliseconds. */
+const CHANGE_MS = 1000;
 const LATER_BACKOFF = { firstMs: 1000, maxMs: 60_000 };
 /** Waits after a refusal by an access rule, milliseconds. */
 const FORBIDDEN_BACKOFF = { firstMs: 60_000, maxMs: 600_000 };
@@ -36,6 +38,8 @@ export interface SenderOptions {
   readonly windowMax: number;
   /** The broker session is not what the ledger says, or an old epoch has drained: connect again with Clean Start. */
   readonly onSessionOver: (why: string) => void;
+  /** A stream is forbidden or no longer, or there is a dead letter more. */
+  readonly onChange?: () => void;
 }
 
 export interface SenderFigures {
@@ -294,6 +298,8 @@ export class Sender {
         attached.replaying.delete(effect.seq);
         attached.buried.add(effect.seq);
         ledger.bury(life, effect.seq, effect.reason);
+        // Once the mark is on disk, the figures show it.
+        this.#options.clock.after(CHANGE_MS, () => this.#options.onChange?.());
         return;
       case 'later':
         attached.replaying.delete(effect.seq);
@@ -339,9 +345,11 @@ export class Sender {
       this.#forbidden.delete(stream);
       this.#attached?.outbox.rewind();
       this.#attached?.replay.rewind();
+      this.#options.onChange?.();
       this.#pump([]);
     });
     this.#forbidden.set(stream, timer);
+    this.#options.onChange?.();
   }
 
   #makeInexact(attached: Attached): void {

@@ -67,6 +67,7 @@ interface Snapshot {
     readonly lost?: readonly Interval[];
   }[];
   readonly key?: string;
+  readonly keyPublic?: string;
   readonly receipts?: boolean;
   readonly session: SessionMark | undefined;
   readonly sources: SourcesSnapshot;
@@ -81,8 +82,9 @@ export class LedgerState {
   /** Segment index to the offset where its sound frames end, for segments that do not end in zeros or full. */
   readonly ends = new Map<number, number>();
   unnamed: UnnamedGap[] = [];
-  /** The id of the key that the newest `ledger.key` event names; '' when events are not signed. */
+  /** The id and the public part of the key that the newest `ledger.key` event names; '' when events are not signed. */
   key = '';
+  keyPublic = '';
   /** Whether events settle by receipts. As configured when the newest segment was opened. */
   receipts = false;
 
@@ -105,6 +107,7 @@ export class LedgerState {
     for (const [index, end] of snapshot.ends) state.ends.set(index, end);
     state.unnamed = [...snapshot.unnamed];
     state.key = snapshot.key ?? '';
+    state.keyPublic = snapshot.keyPublic ?? '';
     state.receipts = snapshot.receipts ?? false;
     return state;
   }
@@ -125,6 +128,7 @@ export class LedgerState {
       ends: [...this.ends],
       unnamed: this.unnamed,
       key: this.key,
+      keyPublic: this.keyPublic,
       receipts: this.receipts,
     };
     return Buffer.from(JSON.stringify(snapshot), 'utf8');
@@ -171,7 +175,10 @@ export class LedgerState {
       const seq = parseSourceSeq(source.seq);
       if (seq !== undefined) this.sources.add(sensor, source.epoch, seq, digest ?? contentDigest(stream, type, data));
     }
-    if (type === 'ledger.key' && stream === AGENT_STREAM) this.key = textOf(data['key']?.value);
+    if (type === 'ledger.key' && stream === AGENT_STREAM) {
+      this.key = textOf(data['key']?.value);
+      this.keyPublic = textOf(data['public']?.value);
+    }
     if (type === 'ledger.gap') {
       const from = Number(data['from']?.value);
       const through = Number(data['through']?.value);

@@ -1,12 +1,13 @@
 /**
  * Verification: reads every byte that counts and says whether the ledger is what it claims. Checked are both checksums
- * of every frame, both copies of every snapshot, the headers, the chain of hashes, and that no sequence is missing that
- * a `ledger.gap` event does not name. An end that was torn by a power cut is no damage: nobody was answered for it.
+ * of every frame, both copies of every snapshot, the headers, the chain of hashes, signatures where there are any, and that
+ * no sequence is missing that a `ledger.gap` event does not name. An end that was torn by a power cut is no damage: nobody was answered for it.
  */
 import { decodeEventBody, eventHash, type StoredEvent } from './event.ts';
 import type { LedgerReader } from './files.ts';
 import { encodeFrame, FRAME_HEADER_BYTES, FRAME_KIND, scanFrames } from './frame.ts';
 import { IntervalSet } from './intervals.ts';
+import { KeyRing, type SignatureCounts } from './key-ring.ts';
 import { readAround } from './read-around.ts';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentSalt } from './segment.ts';
 import { type LedgerView, unlessGone, type ViewedSegment } from './view.ts';
@@ -41,6 +42,7 @@ export interface Verdict {
   readonly bytes: number;
   readonly epochs: readonly EpochVerdict[];
   readonly gaps: readonly NamedGap[];
+  readonly signatures: Readonly<SignatureCounts>;
   readonly problems: readonly Problem[];
   /** Problems beyond those kept in `problems`. */
   readonly more: number;
@@ -53,8 +55,11 @@ export async function verifyLedger(
   files: LedgerReader,
   view: LedgerView,
   onSegment: (done: number, of: number) => void,
+  ring: KeyRing = new KeyRing(),
 ): Promise<Verdict> {
-  const check = new Verification();
+  // The event that named the key may be in a segment that is long dropped.
+  ring.learn(view.state.keyPublic);
+  const check = new Verification(ring);
   let bytes = 0;
   for (const [at, segment] of view.viewed.entries()) {
     const content = await readAround(files, segment.name, 0, segment.bytes).catch(unlessGone);
@@ -85,9 +90,14 @@ class Verification {
   readonly #gaps: NamedGap[] = [];
   readonly #epochs: { epoch: string; first: number; last: number; events: number }[] = [];
   readonly #missing: { segment: string; at: number; epoch: string; from: number; through: number }[] = [];
+  readonly #ring: KeyRing;
   #hash = '';
   #events = 0;
   #more = 0;
+
+  constructor(ring: KeyRing) {
+    this.#ring = ring;
+  }
 
   segment(segment: ViewedSegment, content: Buffer, newest: boolean): void {
     const { name, epoch } = segment;
@@ -161,6 +171,7 @@ class Verification {
       events: this.#events,
       epochs: this.#epochs.filter((one) => one.events > 0),
       gaps: this.#gaps,
+      signatures: { ...this.#ring.counts },
       problems,
       more: this.#more,
     };
@@ -219,6 +230,8 @@ class Verification {
         wrong('does not chain to the event before');
       if (seq === 1 && text.prev !== '') wrong('is the first and names an event before');
       if (text.type === 'ledger.gap') this.#gaps.push(gapOf(text.data));
+      const fault = this.#ring.judge(event.payload, text);
+      if (fault !== undefined) wrong(fault);
     }
     this.#hash = eventHash(event.payload);
     if (here.events === 0) here.first = seq;
@@ -257,6 +270,8 @@ function isTornRolled(content: Buffer, at: number, segment: ViewedSegment, commi
 }
 
 interface EventText {
+  readonly stream: unknown;
+  readonly key?: unknown;
   readonly seq: unknown;
   readonly epoch: unknown;
   readonly prev: unknown;

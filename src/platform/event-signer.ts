@@ -7,7 +7,7 @@ import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, typ
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Fault, reasonOf } from '../fault.ts';
-import type { EventSigner, Log, SignatureAlgorithm } from '../ports.ts';
+import { type EventSigner, type Log, SIGNATURE_ALGORITHMS, type SignatureAlgorithm } from '../ports.ts';
 import { readPrivateFile } from './identity.ts';
 
 /**
@@ -15,8 +15,15 @@ import { readPrivateFile } from './identity.ts';
  * small state is.
  */
 export function eventSigner(directory: string, algorithm: SignatureAlgorithm, log: Log): EventSigner {
-  const path = join(directory, `event-signing-${algorithm}.pem`);
-  const key = readKey(path, algorithm, log) ?? makeKey(path, algorithm);
+  const path = pathOf(directory, algorithm);
+  return signerOf(readKey(path, algorithm, log) ?? makeKey(path, algorithm), algorithm);
+}
+
+function pathOf(directory: string, algorithm: SignatureAlgorithm): string {
+  return join(directory, `event-signing-${algorithm}.pem`);
+}
+
+function signerOf(key: KeyObject, algorithm: SignatureAlgorithm): EventSigner {
   const publicKey = createPublicKey(key).export({ format: 'der', type: 'spki' });
   return {
     algorithm,
@@ -27,10 +34,13 @@ export function eventSigner(directory: string, algorithm: SignatureAlgorithm, lo
 }
 
 /** For tools that sign beside the agent: undefined when there is no key that this user may read. */
-export function existingSigner(directory: string, log: Log): EventSigner | undefined {
-  for (const algorithm of ['ed25519', 'ecdsa-p256'] as const) {
-    const key = readKey(join(directory, `event-signing-${algorithm}.pem`), algorithm, log);
-    if (key !== undefined) return eventSigner(directory, algorithm, log);
+export function existingSigner(directory: string): EventSigner | undefined {
+  for (const algorithm of SIGNATURE_ALGORITHMS) {
+    try {
+      return signerOf(createPrivateKey(readPrivateFile(pathOf(directory, algorithm), 'event signing key')), algorithm);
+    } catch {
+      // Missing, or not this user's to read: what is exported then has no signature, and says so.
+    }
   }
   return undefined;
 }

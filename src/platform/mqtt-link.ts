@@ -23,9 +23,11 @@ import type {
 } from '../ports.ts';
 import { type CertificateFacts, revocationLists } from './identity.ts';
 import { type EndContext, endOfError, endOfReasonCode } from './link-end.ts';
+import { publishBytes } from './publish-bytes.ts';
 import { Tap } from './tap.ts';
 import { TlsTickets } from './tls-tickets.ts';
 import { Turns } from './turns.ts';
+import { FULL_WILL, willAfter, type WillTerms } from './will-terms.ts';
 
 /** Identifiers up to here belong to our own layer. */
 const FIRST_MQTTJS_IDENTIFIER = OWN_IDENTIFIERS + 1;
@@ -56,10 +58,19 @@ export interface LinkCredentials {
 /** `credentials` is asked at each attempt, so renewed files count from the next connection on. */
 export function mqttLinkOpener(credentials: () => LinkCredentials): LinkOpener {
   const tickets = new TlsTickets();
+  const wills = new Map<string, WillTerms>();
   return {
     open: async (target, listener) => {
       try {
-        return await new Attempt(target, listener, credentials(), tickets).run();
+        // Each turn asks for less, so there are three at most.
+        for (;;) {
+          const will = wills.get(target.url) ?? FULL_WILL;
+          const opening = await new Attempt({ ...target, ...will }, listener, credentials(), tickets).run();
+          const next = willAfter(will, opening);
+          if (next === undefined) wills.delete(target.url);
+          else wills.set(target.url, next);
+          if (opening.kind === 'up' || next === undefined || next === will) return opening;
+        }
       } catch (error) {
         // The files can not be read, or OpenSSL takes no such key or certificate (too weak, no engine for it).
         return { kind: 'refused', end: { word: 'identity.files', text: reasonOf(error) } };
@@ -69,7 +80,7 @@ export function mqttLinkOpener(credentials: () => LinkCredentials): LinkOpener {
 }
 
 class Attempt {
-  readonly #target: LinkTarget;
+  readonly #target: LinkTarget & WillTerms;
   readonly #listener: LinkListener;
   readonly #credentials: LinkCredentials;
   readonly #tickets: TlsTickets;
@@ -82,7 +93,12 @@ class Attempt {
   #over = false;
   #settle: (opening: LinkOpening) => void = () => undefined;
 
-  constructor(target: LinkTarget, listener: LinkListener, credentials: LinkCredentials, tickets: TlsTickets) {
+  constructor(
+    target: LinkTarget & WillTerms,
+    listener: LinkListener,
+    credentials: LinkCredentials,
+    tickets: TlsTickets,
+  ) {
     this.#target = target;
     this.#listener = listener;
     this.#credentials = credentials;
@@ -115,7 +131,7 @@ class Attempt {
   }
 
   #options(): IClientOptions {
-    const { protocol, will, keepAliveMs, sessionExpiryMs, connectTimeoutMs } = this.#target;
+    const { protocol, will, willQos, willRetain, keepAliveMs, sessionExpiryMs, connectTimeoutMs } = this.#target;
     const { username, password } = this.#credentials;
     const options: IClientOptions = {
       manualConnect: true,
@@ -131,7 +147,7 @@ class Attempt {
       reschedulePings: false,
       messageIdProvider: new OwnRangeIdentifiers(),
       log: () => undefined,
-      will: { topic: will.topic, payload: will.payload, qos: 1, retain: true },
+      will: { topic: will.topic, payload: will.payload, qos: willQos, retain: willRetain },
     };
     if (username !== undefined) options.username = username;
     if (password !== undefined) options.password = password;
@@ -217,6 +233,9 @@ class Attempt {
         const properties = correlationData === undefined || protocol !== 5 ? {} : { properties: { correlationData } };
         // A broker that takes one publish at a time is kept free for events (MQTT 5, 4.9).
         const level = qos === 1 && terms.receiveMaximum > 1 ? 1 : 0;
+        const bytes = publishBytes(protocol, topic, payload, level, correlationData);
+        // MQTT-3.2.2-15: a broker ends the connection over it, and the next one, as soon as it is said again.
+        if (bytes > terms.maximumPacketSize) throw tooLarge(topic, bytes, terms.maximumPacketSize);
         const send = async (): Promise<void> => {
           await client.publishAsync(topic, payload, { qos: level, retain, ...properties });
         };
@@ -312,6 +331,10 @@ function rejectAsFault(topic: string): (error: unknown) => never {
 function refusal(topic: string, code: number, cause?: unknown): Fault {
   const text = `broker: ${topic}: ${code === NOT_AUTHORISED ? 'not authorised' : `reason code 0x${code.toString(16)}`}`;
   return new Fault(code === NOT_AUTHORISED ? 'broker.forbidden' : 'broker.refused', text, { cause });
+}
+
+function tooLarge(topic: string, bytes: number, allowed: number): Fault {
+  return new Fault('broker.refused', `${topic}: a packet of ${bytes} bytes, the broker takes ${allowed} at most`);
 }
 
 /** MQTT.js hands UNSUBACK over as it came, also where it refuses. Over 3.1.1 it has no reason codes. */

@@ -38,6 +38,8 @@ export interface StatusParts {
   readonly forbiddenStreams: readonly string[];
   /** Why no events leave on this link, or undefined. */
   readonly eventsHeld: string | undefined;
+  /** Undefined before the first link. */
+  readonly guarantee: { readonly word: string; readonly why: string; readonly lacks: readonly string[] } | undefined;
   /** Our own topics that an access rule refuses, below the root. */
   readonly forbiddenTopics: readonly string[];
   readonly sensors: readonly { readonly id: string; readonly state: string }[];
@@ -80,6 +82,7 @@ export function statusOf(parts: StatusParts): StatusDocument {
       oldest_s: oldest,
       bytes: ledger.bytes,
     },
+    guarantee: guaranteeText(parts),
     receipts: receiptsOf(parts),
     telemetry_dropped: parts.telemetryDropped,
     connection: connectionOf(parts),
@@ -87,6 +90,12 @@ export function statusOf(parts: StatusParts): StatusDocument {
     disk: { free_bytes: parts.freeBytes, written_bytes_day: parts.writtenBytesDay },
     degraded: degradationsOf(parts),
   };
+}
+
+/** What holds for events on this broker, and why it is no more; null before the first link. */
+function guaranteeText({ guarantee, eventsHeld }: StatusParts): Readonly<Record<string, string>> | null {
+  if (eventsHeld !== undefined) return { word: 'held', why: eventsHeld };
+  return guarantee === undefined ? null : { word: guarantee.word, why: guarantee.why };
 }
 
 /** Null when receipts are off. `through`: of the newest receipt that was taken since the start. */
@@ -121,6 +130,7 @@ function degradationsOf(parts: StatusParts): string[] {
   if (parts.receipts?.forked === true) found.push('ledger.forked');
   if (parts.receipts?.late === true) found.push('receipts.late');
   for (const stream of parts.forbiddenStreams) found.push(`broker.forbidden:up/event/${stream}`);
+  for (const lack of parts.guarantee?.lacks ?? []) found.push(`broker.no-${lack}`);
   for (const topic of parts.forbiddenTopics) found.push(`broker.forbidden:${topic}`);
   if (parts.connection.takeovers > 0) found.push('broker.taken-over');
   for (const { id, state } of parts.sensors) {

@@ -67,7 +67,7 @@ test('info says who this is, what it measures in which units, and what it can be
       events: [{ stream: 'sale', type: 'delivery', fields: { volume: 'l', amount: 'EUR' } }],
     },
   ]);
-  assert.deepEqual(info.payload['commands'], ['ping', 'status.get']);
+  assert.deepEqual(info.payload['commands'], ['ping', 'status.get', 'events.stat', 'events.dead']);
   const { hash, revision } = info.payload['config'] as { hash: string; revision: number };
   assert.match(hash, /^[\w-]{43}$/);
   assert.equal(revision, 0);

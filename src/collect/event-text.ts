@@ -1,0 +1,48 @@
+/**
+ * An event as a consumer reads it: from a topic and bytes to what it says of itself, or why it is none. Pure. What comes
+ * from a broker may be anything; names become file names here, so they are held to the contract's letters.
+ */
+import { eventHash } from '../ledger/event.ts';
+import type { SignedText } from '../ledger/key-ring.ts';
+
+export interface ReceivedEvent {
+  readonly device: string;
+  readonly epoch: string;
+  readonly seq: number;
+  readonly prev: string;
+  /** sha256 of the bytes, base64url. */
+  readonly hash: string;
+  readonly bytes: Buffer;
+  readonly text: SignedText;
+}
+
+export type ReadEvent =
+  | { readonly kind: 'event'; readonly event: ReceivedEvent }
+  | { readonly kind: 'unreadable'; readonly reason: string };
+
+const DEVICE = /^[A-Za-z0-9._-]{1,64}$/;
+const EPOCH = /^[A-Za-z0-9]{1,32}$/;
+/** A device that sells once a second needs thirty years for it; the index of an epoch has a place for each. */
+const SEQ_MAX = 1_000_000_000;
+
+/** `device`: the topic's. An event that says it is another's is none: a broker's rules tie the topic to a certificate. */
+export function readEvent(device: string, bytes: Buffer): ReadEvent {
+  const unreadable = (reason: string): ReadEvent => ({ kind: 'unreadable', reason });
+  if (!DEVICE.test(device)) return unreadable('the topic names no device');
+  if (bytes.includes(10)) return unreadable('holds a line end');
+  let read: unknown;
+  try {
+    read = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return unreadable('is no JSON');
+  }
+  if (typeof read !== 'object' || read === null) return unreadable('is no JSON object');
+  const text = read as SignedText & Partial<Record<'device' | 'epoch' | 'seq' | 'prev', unknown>>;
+  const { epoch, seq, prev = '' } = text;
+  if (text.device !== device) return unreadable('is of another device than its topic');
+  if (typeof epoch !== 'string' || !EPOCH.test(epoch)) return unreadable('has no epoch');
+  if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 1 || seq > SEQ_MAX)
+    return unreadable('has no sequence');
+  if (typeof prev !== 'string') return unreadable('has no prev');
+  return { kind: 'event', event: { device, epoch, seq, prev, hash: eventHash(bytes), bytes, text } };
+}
