@@ -34,6 +34,7 @@ test('links between the documents lead somewhere', () => {
     'docs/ARCHITECTURE.md',
     'docs/CONTRACT.md',
     'docs/OPERATIONS.md',
+    'docs/CONSUMING.md',
   ]) {
     for (const [, target] of read(page).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
       assert.ok(existsSync(join(ROOT, dirname(page), target as string)), `${page} links to ${target}`);
