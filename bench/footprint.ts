@@ -13,9 +13,10 @@ import { parseArgs } from 'node:util';
 import { type Figures, measure } from './footprint/measure.ts';
 import { setStage } from './footprint/stage.ts';
 import { type Variant, variantsOf } from './footprint/variants.ts';
-import { reasonOf } from '../src/fault.ts';
+import { medians } from './rig/report.ts';
+import { runBenchmark } from './rig/run.ts';
 import { makeTemporaryDirectory } from '../src/workbench/temp.ts';
-import { Undo } from '../src/workbench/undo.ts';
+import type { Undo } from '../src/workbench/undo.ts';
 
 const FIGURES: readonly { readonly key: keyof Figures; readonly text: string; readonly aim?: number }[] = [
   { key: 'rssMib', text: 'RSS, MiB', aim: 64 },
@@ -28,15 +29,6 @@ const FIGURES: readonly { readonly key: keyof Figures; readonly text: string; re
   { key: 'descriptors', text: 'open descriptors' },
   { key: 'fileKib', text: 'file, KiB' },
 ];
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}
-
-function medians(runs: readonly Figures[]): Figures {
-  const pairs = FIGURES.map(({ key }) => [key, median(runs.map((figures) => figures[key]))] as const);
-  return Object.fromEntries(pairs) as unknown as Figures;
-}
 
 function verdict(value: number, aim: number): 'met' | 'missed' {
   return value <= aim ? 'met' : 'missed';
@@ -92,7 +84,7 @@ async function main(undo: Undo): Promise<void> {
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
   const results = variants.map((variant, at) => ({
     ...variant,
-    figures: medians(taken[at] ?? []),
+    figures: medians<keyof Figures>(taken[at] ?? []),
     runs: taken[at] ?? [],
   }));
   const how = `node ${process.version}, median of ${runs}, ${seconds} s each, host metrics ${options.host ? 'on' : 'off'}`;
@@ -117,20 +109,4 @@ async function main(undo: Undo): Promise<void> {
   process.stdout.write(`${JSON.stringify(report)}\n`);
 }
 
-const undo = new Undo();
-const interrupted = new Promise<never>((_, fail) => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => fail(new Error(`ended by ${signal}`)));
-  // Also past all handling, no process may stay behind.
-  process.once('uncaughtException', fail);
-});
-let status = 0;
-try {
-  await Promise.race([main(undo), interrupted]);
-} catch (error) {
-  process.stderr.write(`footprint: ${reasonOf(error)}\n`);
-  status = 1;
-}
-for (const fault of await undo.run()) process.stderr.write(`could not clean up: ${fault}\n`);
-// What an interruption left waiting has nothing to wait for any more.
-process.exit(status);
+await runBenchmark('footprint', main);

@@ -7,11 +7,9 @@
  * device syncs in a fraction of a millisecond, where the processor decides; `--slow` adds milliseconds to each sync of
  * ledger and raw alike, which is what a memory card does.
  */
-import { spawnSync } from 'node:child_process';
-import { constants, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, open, rm, truncate } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { constants } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -22,6 +20,8 @@ import { systemChance } from '../src/platform/chance.ts';
 import { systemClock } from '../src/platform/clock.ts';
 import { ledgerFiles } from '../src/platform/ledger-files.ts';
 import type { EventDraft } from '../src/ports.ts';
+import { makePlace, type Place, writtenBytes } from './rig/place.ts';
+import { median } from './rig/report.ts';
 
 const PRODUCERS = [1, 10, 100] as const;
 const SEGMENT_BYTES = 4 * 1024 * 1024;
@@ -34,14 +34,6 @@ interface Round {
   readonly delayP99Ms: number;
   readonly eventBytes: number;
   readonly batch: number;
-}
-
-interface Place {
-  readonly directory: string;
-  readonly how: string;
-  /** Bytes written so far; what is late is written out first. */
-  readonly written: () => number;
-  readonly leave: () => Promise<void>;
 }
 
 function draft(number: number): EventDraft {
@@ -74,14 +66,14 @@ async function measure(
   ms: number,
   one: () => Promise<void>,
 ): Promise<Pick<Round, 'perSecond' | 'bytesPerEvent' | 'delayP99Ms'>> {
-  const before = place.written();
+  const before = writtenBytes(place);
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
   const from = performance.now();
   const count = await drive(producers, ms, one);
   const seconds = (performance.now() - from) / 1000;
   delay.disable();
-  const bytesPerEvent = (place.written() - before) / count;
+  const bytesPerEvent = (writtenBytes(place) - before) / count;
   return { perSecond: count / seconds, bytesPerEvent, delayP99Ms: delay.percentile(99) / 1e6 };
 }
 
@@ -166,42 +158,6 @@ async function rawRound(
   return { ...perCommit, delayP99Ms: figures.delayP99Ms, eventBytes, batch };
 }
 
-async function makePlace(): Promise<Place> {
-  const home = await mkdtemp(join(tmpdir(), 'fieldpost-bench-'));
-  const leave = async (): Promise<void> => rm(home, { recursive: true, force: true });
-  const plain: Place = {
-    directory: home,
-    how: 'write_bytes of /proc/self/io (no journal)',
-    written: () => Number(/^write_bytes: (\d+)/m.exec(readFileSync('/proc/self/io', 'utf8'))?.[1] ?? 0),
-    leave,
-  };
-  if (process.getuid?.() !== 0) return plain;
-  const image = join(home, 'disk');
-  const mounted = join(home, 'mounted');
-  await (await open(image, 'w')).close();
-  await truncate(image, DISK_BYTES);
-  await mkdir(mounted);
-  const made = spawnSync('mkfs.ext4', ['-q', '-E', 'lazy_itable_init=0,lazy_journal_init=0', image]);
-  if (made.status !== 0 || spawnSync('mount', ['-o', 'loop,noatime', image, mounted]).status !== 0) return plain;
-  const device = basename(spawnSync('findmnt', ['-no', 'SOURCE', mounted]).stdout.toString().trim());
-  return {
-    directory: mounted,
-    how: `sectors written to an ext4 on ${device.replace(/\d+$/, '')}, journal and zero-filling included`,
-    written: () => {
-      spawnSync('sync', ['-f', mounted]);
-      return Number(readFileSync(`/sys/block/${device}/stat`, 'utf8').trim().split(/\s+/)[6]) * 512;
-    },
-    leave: async () => {
-      spawnSync('umount', [mounted]);
-      await leave();
-    },
-  };
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}
-
 function summary(rounds: readonly Round[]): Round {
   const of = (name: keyof Round): number => median(rounds.map((round) => round[name]));
   return {
@@ -223,7 +179,7 @@ const { values: options } = parseArgs({
 });
 const ms = Number(options.ms);
 const slowMs = Number(options.slow);
-const place = await makePlace();
+const place = await makePlace('bench', DISK_BYTES);
 const results: { producers: number; ratio: number; ledger: Round; raw: Round; prealloc: Round }[] = [];
 try {
   for (const producers of PRODUCERS) {

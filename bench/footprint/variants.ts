@@ -1,24 +1,21 @@
 /** The rows of the footprint benchmark: what is started, and with which flags and environment. */
-import { readFileSync } from 'node:fs';
 import { symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { buildSync } from 'esbuild';
+import { type Flags, readUnit, words } from '../rig/unit.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
-export interface Variant {
+export interface Variant extends Flags {
   readonly name: string;
-  /** NAME=value. */
-  readonly environment: readonly string[];
-  readonly flags: readonly string[];
   /** The agent's file; undefined: node with nothing to do. */
   readonly file: string | undefined;
 }
 
 export async function variantsOf(tries: readonly string[], directory: string): Promise<Variant[]> {
-  const unit = readUnit(readFileSync(join(ROOT, 'systemd/fieldpost.service'), 'utf8'));
+  const unit = readUnit();
   const file = join(ROOT, 'dist/fieldpost.mjs');
-  const plain: Pick<Variant, 'environment' | 'flags'> = { environment: [], flags: [] };
+  const plain: Flags = { environment: [], flags: [] };
   return [
     { name: 'as the unit starts it', ...unit, file },
     { name: 'plain node', ...plain, file },
@@ -30,22 +27,6 @@ export async function variantsOf(tries: readonly string[], directory: string): P
       return { name: `try ${at + 1}`, environment, flags, file };
     }),
   ];
-}
-
-/** Node's flags and the environment of a systemd unit. Takes what ours uses of the format: quotes, and \ at a line's end. */
-function readUnit(text: string): Pick<Variant, 'environment' | 'flags'> {
-  const lines = text.replace(/\\\n/g, ' ').split('\n');
-  const valuesOf = (key: string): string[] =>
-    lines.filter((line) => line.startsWith(`${key}=`)).flatMap((line) => words(line.slice(key.length + 1)));
-  const [node = '', ...args] = valuesOf('ExecStart');
-  const file = args.findIndex((arg) => !arg.startsWith('-'));
-  if (!/(^|\/)node$/.test(node) || !args[file]?.endsWith('/fieldpost.mjs'))
-    throw new Error('systemd/fieldpost.service: ExecStart must be: node, its flags, fieldpost.mjs');
-  return { environment: valuesOf('Environment'), flags: args.slice(0, file) };
-}
-
-function words(text: string): string[] {
-  return (text.match(/(?:[^\s"']|"[^"]*"|'[^']*')+/g) ?? []).map((word) => word.replace(/["']/g, ''));
 }
 
 /** Our own code as one file, its packages from node_modules: what an installation by npm would run. */
