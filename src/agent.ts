@@ -197,7 +197,7 @@ export class Agent {
 
   #makeLedger(): Ledger {
     const { config, ports } = this.#options;
-    const { segmentBytes, maxBytes, retain, receipts } = config.ledger;
+    const { segmentBytes, maxBytes, retain, commitWindow, receipts } = config.ledger;
     const { signer, ...others } = ports;
     return new Ledger({
       ...others,
@@ -205,6 +205,7 @@ export class Agent {
       segmentBytes,
       maxBytes,
       retainMs: retain,
+      commitWindowMs: commitWindow,
       receipts,
       ...(signer === undefined ? {} : { signer }),
       onRefusing: () => this.#changed(),
@@ -367,6 +368,7 @@ export class Agent {
       certificate: certificate(),
       freeBytes: this.#figures.freeBytes,
       writtenBytesDay: this.#figures.writtenBytesDay,
+      writtenBytes: ports.writtenBytes(),
       forbiddenStreams: this.#sender.figures.forbidden,
       forbiddenTopics: this.#subscription.refused ? [...forbidden, 'down/#'] : forbidden,
       eventsHeld: this.#eventsHeld,

@@ -31,6 +31,7 @@ test('the smallest configuration gets every default, durations as milliseconds a
       maxBytes: 256 * 1024 * 1024,
       retain: 2_592_000_000,
       segmentBytes: 4 * 1024 * 1024,
+      commitWindow: 0,
       receipts: false,
       sign: false,
     },

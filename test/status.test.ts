@@ -17,6 +17,7 @@ const SOUND: StatusParts = {
     epoch: 'E',
     first: 1,
     last: 9,
+    accepted: 0,
     unsent: 0,
     unsettled: 0,
     dead: 0,
@@ -41,6 +42,7 @@ const SOUND: StatusParts = {
   starts: 1,
   stateFails: false,
   writtenBytesDay: 7,
+  writtenBytes: 30_000,
 };
 
 const TAKEN = { epoch: 'E', through: 9, refused: 0, refusal: undefined, forked: false, late: false };
@@ -71,6 +73,8 @@ test('a sound device is not degraded', () => {
   assert.deepEqual(status.degraded, []);
   assert.deepEqual(status['certificate'], { not_after: at(100), days: 100 });
   assert.deepEqual(status['disk'], { free_bytes: 5, written_bytes_day: 7 });
+  const three = statusOf({ ...SOUND, ledger: { ...SOUND.ledger, accepted: 3 } });
+  assert.deepEqual(three['disk'], { free_bytes: 5, written_bytes_day: 7, written_bytes_event: 10_000 });
   assert.deepEqual(status['connection'], { failures: 0, takeovers: 0 });
   assert.deepEqual(statusOf({ ...SOUND, certificate: { notBefore: at(-100), notAfter: at(14) } }).degraded, []);
 });

@@ -31,6 +31,10 @@ const keys = section('The ledger: the append-only log of events on disk.', {
     size('Size of one segment file: the unit of retention. Rarely worth changing.', 64 * KIB, 64 * MIB),
     '4MiB',
   ),
+  commitWindow: v.optional(
+    duration('How long a new event may wait for others, to be written with them in one go. Saves the card.', 0, 10_000),
+    '0s',
+  ),
   receipts: v.optional(
     v.pipe(
       v.boolean('true or false'),

@@ -10,9 +10,11 @@ import { AppendQueue, type WaitingAppend } from './append-queue.ts';
 import { type ComposedEvent, composeEvents, framesOf } from './commit.ts';
 import type { StoredEvent } from './event.ts';
 import type { LedgerFiles } from './files.ts';
+import { GroupWindow } from './group-window.ts';
 import type { Marks } from './marks.ts';
 import type { TailNote } from './notes.ts';
 import { PendingMarks } from './pending-marks.ts';
+import { type Refusal, Refusals } from './refusals.ts';
 import { droppable } from './retention.ts';
 import { commitBytes, SegmentWriter } from './segment-writer.ts';
 import { type LedgerState, type Life, type SessionMark, unsettledRanges } from './state.ts';
@@ -41,6 +43,8 @@ export interface CommitterOptions {
   readonly boot: Boot;
   readonly segmentBytes: number;
   readonly maxBytes: number;
+  /** How long an event may wait for others to be committed with, milliseconds; default 0. */
+  readonly commitWindowMs?: number;
   readonly signer?: EventSigner;
   /** Told of each finished commit, before anyone else is. */
   readonly onTail: (tail: TailNote) => void;
@@ -59,6 +63,8 @@ export class Committer {
   readonly queue = new AppendQueue();
   readonly marks = new PendingMarks();
   readonly writer: SegmentWriter;
+  readonly refusals: Refusals;
+  readonly #window: GroupWindow;
   readonly #options: CommitterOptions;
   readonly #state: () => LedgerState;
   readonly #onCommit: (commit: Commit) => void;
@@ -69,22 +75,16 @@ export class Committer {
   #retry: Timer | undefined;
   #spareRetry: Timer | undefined;
   #spareFailing = false;
-  #refusing: { readonly code: string; readonly reason: string } | undefined;
-  #refused = 0;
+  /** Events accepted since the start, those of the ledger itself among them. */
+  accepted = 0;
 
   constructor(options: CommitterOptions, state: () => LedgerState, onCommit: (commit: Commit) => void) {
     this.#options = options;
     this.#state = state;
     this.#onCommit = onCommit;
+    this.refusals = new Refusals(options.log, () => options.onRefusing?.());
+    this.#window = new GroupWindow(options.clock, options.commitWindowMs ?? 0, () => this.schedule());
     this.writer = new SegmentWriter({ ...options, onSpare: (failure) => this.#onSpare(failure) });
-  }
-
-  /** Why events are refused now, or undefined; and how many were. */
-  get refusal(): {
-    readonly now: { readonly code: string; readonly reason: string } | undefined;
-    readonly count: number;
-  } {
-    return { now: this.#refusing, count: this.#refused };
   }
 
   start(): void {
@@ -102,6 +102,7 @@ export class Committer {
     // Each commit takes something and answers it, so this ends.
     do await this.#commit();
     while (this.queue.length > 0 || this.#sessions.length > 0);
+    this.#window.close();
     await this.writer.close();
   }
 
@@ -112,6 +113,11 @@ export class Committer {
       this.#sessions.push({ session, replay, done: (error) => (error === undefined ? resolve() : reject(error)) });
       this.schedule();
     });
+  }
+
+  /** A draft came into the queue. */
+  scheduleAppend(): void {
+    this.#window.add(this.queue.length);
   }
 
   /** Lets lazy marks wait a little for the next commit. */
@@ -129,7 +135,8 @@ export class Committer {
       .then(() => this.#commit())
       .finally(() => {
         this.#committing = undefined;
-        if (this.queue.length > 0 || this.#sessions.length > 0 || this.#marksDue) this.schedule();
+        if (this.#window.isOver || this.#sessions.length > 0 || this.#marksDue) this.schedule();
+        else if (this.queue.length > 0) this.scheduleAppend();
       });
   }
 
@@ -142,13 +149,18 @@ export class Committer {
     const life = this.#state().live;
     if (life === undefined) return;
     const owed = this.#owed();
-    const waiting = [...owed, ...this.queue.take(COMMIT_EVENTS_MAX)];
+    const waiting = [...owed, ...this.#due()];
     const { batch, rest } = composeEvents(waiting, life, this.#options, COMMIT_BYTES_MAX);
     this.queue.putBack(rest);
+    if (rest.length > 0) this.#window.end();
     const sessions = this.#sessions.splice(0);
     const marks = this.#takeMarks(sessions);
     const accepted = await this.#admit(life, batch, owed.length, marks, sessions);
-    const frames = framesOf(accepted, marks, sessions.map(sessionOf));
+    const frames = framesOf(
+      accepted,
+      marks,
+      sessions.map(({ session }) => session),
+    );
     if (frames.length === 0) return this.#tryAgain(life);
     try {
       await this.#roomForMarks(life, commitBytes(frames));
@@ -177,6 +189,13 @@ export class Committer {
     }));
   }
 
+  /** A commit of marks leaves the events of an open window alone: taken along, they would soon bring marks of their own. */
+  #due(): WaitingAppend[] {
+    if (!this.#window.isOver && this.#open) return [];
+    this.#window.close();
+    return this.queue.take(COMMIT_EVENTS_MAX);
+  }
+
   #takeMarks(sessions: readonly WaitingSession[]): readonly Marks[] {
     if (sessions.some(({ replay }) => replay)) {
       for (const life of this.#state().lives) {
@@ -202,9 +221,18 @@ export class Committer {
     sessions: readonly WaitingSession[],
   ): Promise<readonly ComposedEvent[]> {
     if (batch.length === owed) return batch;
-    const refusal = await this.#roomForEvents(life, commitBytes(framesOf(batch, marks, sessions.map(sessionOf))));
+    const refusal = await this.#roomForEvents(
+      life,
+      commitBytes(
+        framesOf(
+          batch,
+          marks,
+          sessions.map(({ session }) => session),
+        ),
+      ),
+    );
     if (refusal === undefined) return batch;
-    this.#refuse(batch.slice(owed), refusal.code, refusal.reason);
+    this.refusals.refuse(batch.slice(owed), refusal);
     return batch.slice(0, owed);
   }
 
@@ -223,7 +251,7 @@ export class Committer {
     }
   }
 
-  async #roomForEvents(life: Life, bytes: number): Promise<{ code: string; reason: string } | undefined> {
+  async #roomForEvents(life: Life, bytes: number): Promise<Refusal | undefined> {
     const { maxBytes } = this.#options;
     while (this.writer.usedBytes + bytes > maxBytes) if (!(await this.dropOldest())) break;
     if (this.writer.usedBytes + bytes > maxBytes) {
@@ -231,7 +259,7 @@ export class Committer {
       return { code: 'ledger.full', reason };
     }
     if (this.#fits(life, bytes, true)) return undefined;
-    if (this.#retry !== undefined) return this.#refusing ?? TRYING_AGAIN;
+    if (this.#retry !== undefined) return this.refusals.now ?? TRYING_AGAIN;
     try {
       await this.writer.roll(this.#state(), life, 'spare', bytes);
       return undefined;
@@ -252,11 +280,12 @@ export class Committer {
       this.#state().applyEvent(event, hash);
       this.#state().applyContent(append.draft, append.digest);
     }
+    this.accepted += batch.length;
     this.#state().applyMarks(marks);
     for (const { session } of sessions) this.#state().applySession(session);
     const tail = this.writer.tailNote(life.last);
     if (tail !== undefined) this.#options.onTail(tail);
-    if (batch.length > 0) this.#stopRefusing();
+    if (batch.length > 0) this.refusals.over();
     for (const { done } of sessions) done();
     for (const { event, append } of batch) append.resolve({ kind: 'accepted', seq: event.seq });
     this.#onCommit({ events: batch.map((composed) => composed.event), marks });
@@ -278,7 +307,7 @@ export class Committer {
     try {
       await this.#rollSomehow(life, 0);
       this.#refuseCommit(error, batch, marks, sessions);
-      if (this.writer.live?.header.reserve !== true) this.#stopRefusing();
+      if (this.writer.live?.header.reserve !== true) this.refusals.over();
       else this.#retryLater();
     } catch {
       this.#refuseCommit(error, batch, marks, sessions);
@@ -288,10 +317,10 @@ export class Committer {
 
   /** With nothing to write: whether the disk that failed can take events again, so that the status says what is true. */
   async #tryAgain(life: Life): Promise<void> {
-    if (this.#refusing?.code !== 'ledger.disk' || this.#retry !== undefined || !this.#open) return;
+    if (this.refusals.now?.code !== 'ledger.disk' || this.#retry !== undefined || !this.#open) return;
     try {
       if (!this.#fits(life, 0, true)) await this.writer.roll(this.#state(), life, 'spare', 0);
-      this.#stopRefusing();
+      this.refusals.over();
     } catch {
       this.#retryLater();
     }
@@ -303,29 +332,11 @@ export class Committer {
     marks: readonly Marks[],
     sessions: readonly WaitingSession[],
   ): void {
-    this.#refuse(batch, 'ledger.disk', reasonOf(error));
+    this.refusals.refuse(batch, { code: 'ledger.disk', reason: reasonOf(error) });
     this.marks.putBack(marks);
     const fault = new Fault('ledger.disk', `ledger: session mark not written: ${reasonOf(error)}`, { cause: error });
     for (const { done } of sessions) done(fault);
     if (marks.length > 0) this.scheduleLazily();
-  }
-
-  #refuse(batch: readonly ComposedEvent[], code: string, reason: string): void {
-    const news = this.#refusing?.code !== code;
-    this.#refusing = { code, reason };
-    if (news) {
-      this.#options.log.error(`ledger refuses events: ${reason}`, { code });
-      this.#options.onRefusing?.();
-    }
-    this.#refused += batch.length;
-    for (const { append } of batch) append.resolve({ kind: 'refused', code, reason });
-  }
-
-  #stopRefusing(): void {
-    if (this.#refusing === undefined) return;
-    this.#options.log.info('ledger accepts events again', { refused: this.#refused });
-    this.#refusing = undefined;
-    this.#options.onRefusing?.();
   }
 
   #retryLater(): void {
@@ -370,8 +381,4 @@ export class Committer {
     this.#state().dropBefore(after.life, after.baseSeq);
     return true;
   }
-}
-
-function sessionOf(waiting: WaitingSession): SessionMark {
-  return waiting.session;
 }

@@ -37,6 +37,8 @@ export interface LedgerOptions {
   readonly retainMs: number;
   /** Events settle by the consumer's receipts; default: when they are handed over. */
   readonly receipts?: boolean;
+  /** How long an event may wait for others to be committed with, milliseconds; default 0. */
+  readonly commitWindowMs?: number;
   readonly signer?: EventSigner;
   /** Events begin to be refused, or are accepted again. */
   readonly onRefusing?: () => void;
@@ -53,6 +55,8 @@ export interface LedgerFigures {
   /** Why events are refused now, or undefined. */
   readonly refusing: { readonly code: string; readonly reason: string } | undefined;
   readonly refused: number;
+  /** Events accepted since the ledger was opened. */
+  readonly accepted: number;
   readonly quarantined: number;
 }
 
@@ -128,7 +132,7 @@ export class Ledger implements EventSink {
     const { clock, boot } = this.#options;
     const moment = { timeMs: clock.wallMs(), uptimeMs: Math.round(boot.uptimeMs()), clock: clock.quality() };
     const result = this.#committer.queue.add(draft, this.#state.sources, moment);
-    this.#committer.schedule();
+    this.#committer.scheduleAppend();
     return result;
   }
 
@@ -231,8 +235,9 @@ export class Ledger implements EventSink {
       unsettled: lives.reduce((sum, life) => sum + unsettledCount(life, this.#state.receipts), 0),
       dead,
       bytes: this.#committer.writer.usedBytes,
-      refusing: this.#committer.refusal.now,
-      refused: this.#committer.refusal.count,
+      refusing: this.#committer.refusals.now,
+      refused: this.#committer.refusals.count,
+      accepted: this.#committer.accepted,
       quarantined: this.#quarantined,
     };
   }

@@ -12,6 +12,8 @@ export interface StatusParts {
     readonly epoch: string;
     readonly first: number;
     readonly last: number;
+    /** Events since the start. */
+    readonly accepted: number;
     readonly unsent: number;
     readonly unsettled: number;
     readonly dead: number;
@@ -52,6 +54,8 @@ export interface StatusParts {
   readonly starts: number;
   readonly stateFails: boolean;
   readonly writtenBytesDay: number | undefined;
+  /** Since the start. */
+  readonly writtenBytes: number | undefined;
 }
 
 const DAY_MS = 86_400_000;
@@ -87,8 +91,20 @@ export function statusOf(parts: StatusParts): StatusDocument {
     telemetry_dropped: parts.telemetryDropped,
     connection: connectionOf(parts),
     ...certificateOf(parts),
-    disk: { free_bytes: parts.freeBytes, written_bytes_day: parts.writtenBytesDay },
+    disk: diskOf(parts),
     degraded: degradationsOf(parts),
+  };
+}
+
+/** `written_bytes_event`: of all that was written since the start, each event's share; absent before the first event. */
+function diskOf(parts: StatusParts): Readonly<Record<string, unknown>> {
+  const { accepted } = parts.ledger;
+  return {
+    free_bytes: parts.freeBytes,
+    written_bytes_day: parts.writtenBytesDay,
+    ...(accepted === 0 || parts.writtenBytes === undefined
+      ? {}
+      : { written_bytes_event: Math.round(parts.writtenBytes / accepted) }),
   };
 }
 
