@@ -3,7 +3,6 @@
  * one write to the socket for each commit or inbound chunk. It is attached to one link at a time; what a late commit or
  * a late acknowledgement brings after that only changes state on disk.
  */
-import { backoffMs } from '../backoff.ts';
 import { reasonOf } from '../fault.ts';
 import type { Ledger } from '../ledger/ledger.ts';
 import type { Commit } from '../ledger/committer.ts';
@@ -14,6 +13,7 @@ import { AckScanner } from './ack-scanner.ts';
 import { Flight, type FlightEffect } from './flight.ts';
 import { Outbox } from './outbox.ts';
 import { encodePublish, encodePubrel, identifierOf, replayIdentifierOf } from './packet.ts';
+import { Pauses } from './pauses.ts';
 import { PACKET_TOO_LARGE } from './reason-codes.ts';
 import { windowOf } from './window.ts';
 
@@ -23,9 +23,6 @@ const PROGRESS_MS = 30_000;
 const REPLAY_AFTER_MS = 3000;
 /** Longer than a commit takes, milliseconds. */
 const CHANGE_MS = 1000;
-const LATER_BACKOFF = { firstMs: 1000, maxMs: 60_000 };
-/** Waits after a refusal by an access rule, milliseconds. */
-const FORBIDDEN_BACKOFF = { firstMs: 60_000, maxMs: 600_000 };
 
 export interface SenderOptions {
   readonly ledger: Ledger;
@@ -73,10 +70,7 @@ export class Sender {
   readonly #options: SenderOptions;
   #attached: Attached | undefined;
   #scanner = new AckScanner();
-  #pausedUntil: Timer | undefined;
-  #refusals = 0;
-  readonly #forbidden = new Map<string, Timer>();
-  #forbiddances = 0;
+  readonly #pauses: Pauses;
   #watchdog: Timer | undefined;
   #handed = 0;
   #unheard = 0;
@@ -85,6 +79,7 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     this.#options = options;
+    this.#pauses = new Pauses({ ...options, onOver: () => this.#goOn() });
     options.ledger.onCommit((commit) => this.#onCommit(commit));
   }
 
@@ -93,7 +88,7 @@ export class Sender {
       handed: this.#handed,
       unheard: this.#unheard,
       inFlight: this.#attached?.flight.size ?? 0,
-      forbidden: [...this.#forbidden.keys()],
+      forbidden: this.#pauses.streams,
     };
   }
 
@@ -153,8 +148,7 @@ export class Sender {
   detach(): void {
     this.#attached?.replayAfter?.cancel();
     this.#attached = undefined;
-    this.#pausedUntil?.cancel();
-    this.#pausedUntil = undefined;
+    this.#pauses.linkGone();
     this.#watchdog?.cancel();
     this.#watchdog = undefined;
   }
@@ -244,7 +238,7 @@ export class Sender {
     const { flight, link, replaying } = attached;
     const again = lane === attached.replay;
     let highest = 0;
-    while (this.#pausedUntil === undefined && hasRoom() && !link.full) {
+    while (!this.#pauses.ofAll && hasRoom() && !link.full) {
       const event = lane.peek();
       if (event === undefined) break;
       const { seq, stream } = event;
@@ -272,7 +266,7 @@ export class Sender {
   }
 
   #passOver({ life, flight, buried }: Attached, seq: number, stream: string): boolean {
-    if (this.#forbidden.has(stream) || buried.has(seq)) return true;
+    if (this.#pauses.isOf(stream) || buried.has(seq)) return true;
     return life.handed.has(seq) || life.dead.has(seq) || life.released.has(seq) || flight.has(seq);
   }
 
@@ -290,7 +284,7 @@ export class Sender {
       case 'mark-handed':
         attached.replaying.delete(effect.seq);
         this.#handed += 1;
-        this.#refusals = 0;
+        this.#pauses.progress();
         ledger.handOver(life, effect.seq);
         return;
       case 'mark-dead':
@@ -303,11 +297,13 @@ export class Sender {
         return;
       case 'later':
         attached.replaying.delete(effect.seq);
-        this.#pauseAll(attached, effect.reason);
+        this.#makeInexact(attached);
+        this.#pauses.pauseAll(effect.reason);
         return;
       case 'forbidden':
         attached.replaying.delete(effect.seq);
-        this.#pauseStream(attached, effect.stream);
+        this.#makeInexact(attached);
+        this.#pauses.pauseStream(effect.stream);
         return;
       case 'session-lost':
         this.#options.onSessionOver('the broker holds an identifier that this session never used');
@@ -317,39 +313,11 @@ export class Sender {
     }
   }
 
-  #pauseAll(attached: Attached, reason: number): void {
-    this.#makeInexact(attached);
-    if (this.#pausedUntil !== undefined) return;
-    this.#refusals += 1;
-    const waitMs = backoffMs(LATER_BACKOFF, this.#refusals, this.#options.chance);
-    this.#options.log.warn('broker asks to send later', { code: reason, retry_in_ms: Math.round(waitMs) });
-    this.#pausedUntil = this.#options.clock.after(waitMs, () => {
-      this.#pausedUntil = undefined;
-      attached.outbox.rewind();
-      attached.replay.rewind();
-      this.#pumpFor(attached);
-    });
-  }
-
-  #pauseStream(attached: Attached, stream: string): void {
-    this.#makeInexact(attached);
-    if (this.#forbidden.has(stream)) return;
-    this.#forbiddances += 1;
-    const waitMs =
-      FORBIDDEN_BACKOFF.firstMs / 2 + backoffMs(FORBIDDEN_BACKOFF, this.#forbiddances, this.#options.chance);
-    this.#options.log.error('broker forbids a stream: its events wait; check the access rules', {
-      stream,
-      retry_in_ms: Math.round(waitMs),
-    });
-    const timer = this.#options.clock.after(waitMs, () => {
-      this.#forbidden.delete(stream);
-      this.#attached?.outbox.rewind();
-      this.#attached?.replay.rewind();
-      this.#options.onChange?.();
-      this.#pump([]);
-    });
-    this.#forbidden.set(stream, timer);
-    this.#options.onChange?.();
+  /** A pause is over: what it passed over goes now. */
+  #goOn(): void {
+    this.#attached?.outbox.rewind();
+    this.#attached?.replay.rewind();
+    this.#pump([]);
   }
 
   #makeInexact(attached: Attached): void {
