@@ -21,7 +21,7 @@ export interface Witnesses {
   readonly probe: string;
 }
 
-const NAMES = [...'abcdefgh'];
+const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
 
 export function witnessesOf(root: string, epoch: string, generation: number): Witnesses {
   const start = `${root}/down/session/${epoch}-${generation}`;

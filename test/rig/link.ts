@@ -16,15 +16,21 @@ export interface Cutting {
   stop(): Promise<number>;
 }
 
-/** Cuts the link again and again, `lowMs` to `highMs` apart. */
-export function cutAtRandom(t: TestContext, link: LinkProxy, random: Random, lowMs: number, highMs: number): Cutting {
+/** Cuts the link again and again, `lowMs` to `highMs` apart, whenever `may` says yes then. */
+export function cutAtRandom(
+  t: TestContext,
+  link: LinkProxy,
+  random: Random,
+  [lowMs, highMs]: readonly [number, number],
+  may: () => boolean,
+): Cutting {
   const stopped = new AbortController();
   const run = async (): Promise<number> => {
     let hits = 0;
     for (;;) {
       await pause(random.between(lowMs, highMs), undefined, { signal: stopped.signal }).catch(() => undefined);
       if (stopped.signal.aborted) return hits;
-      if (link.cut() > 0) hits += 1;
+      if (may() && link.cut() > 0) hits += 1;
     }
   };
   const done = run();

@@ -9,6 +9,7 @@ import { makeDevelopmentCertificates } from '../../src/workbench/certificates.ts
 import { DemoBroker } from '../../src/workbench/demo-broker.ts';
 import { FuelPump, volumeText } from '../../src/workbench/fuel-pump.ts';
 import { PACKET_TYPE, PacketSplitter } from '../../src/workbench/packet-splitter.ts';
+import type { Verdict } from '../../src/workbench/deliveries.ts';
 import { seededRandom } from '../../src/workbench/random.ts';
 import { startConsumer } from './consumer.ts';
 import { cutAtRandom, startLink } from './link.ts';
@@ -128,25 +129,32 @@ test('a link cuts just before the packet that a test names', async (t) => {
 test('a consumer gets each event once over a link that is cut again and again', async (t) => {
   const mosquitto = await startMosquitto(t);
   const link = await startLink(t, { target: mosquitto.port, oneWayDelayMs: 2 });
-  const consumer = await startConsumer(t, { port: link.port, root: 'fp/v1/pump-42' });
+  let newsOn = 0;
+  const onEvent = (verdict: Verdict): void => {
+    if (verdict === 'new') newsOn = link.counters.connections;
+  };
+  const consumer = await startConsumer(t, { port: link.port, root: 'fp/v1/pump-42', onEvent });
+  const { deliveries } = consumer;
   const options = { clientId: 'sender', protocolVersion: 5, reconnectPeriod: 0 } as const;
   const sender = new MqttClient(() => connectTcp({ port: mosquitto.port, host: '127.0.0.1' }), options);
   t.after(() => sender.endAsync(true));
-  const cutting = cutAtRandom(t, link, testRandom(t), 20, 120);
-  const expected = Array.from({ length: 300 }, (_, at) => ({ device: 'pump-42', epoch: 'E1', seq: at + 1 }));
-  for (const event of expected) {
+  // Mosquitto 2.0.11 publishes again what was one PUBREL from its end when two connections in a row end before that
+  // PUBREL is out (seen); so each connection may bring something new first.
+  const cutting = cutAtRandom(t, link, testRandom(t), [20, 120], () => newsOn === link.counters.connections);
+  const expected: { readonly device: string; readonly epoch: string; readonly seq: number }[] = [];
+  while (expected.length < 300 || (consumer.connects < 4 && expected.length < 10_000)) {
+    const event = { device: 'pump-42', epoch: 'E1', seq: expected.length + 1 };
+    expected.push(event);
     await sender.publishAsync('fp/v1/pump-42/up/event/sale', JSON.stringify(event), { qos: 2 });
   }
-  const { deliveries } = consumer;
-  await until(() => consumer.connects >= 3, 'the consumer to have been cut off twice', DEADLINE_MS);
-  await cutting.stop();
+  assert.ok((await cutting.stop()) >= 3);
   await until(
     () => deliveries.lost(expected).length === 0,
     () => deliveries.lost(expected).join(),
     DEADLINE_MS,
   );
   const { events, repeats, forks, gaps } = deliveries.figures;
-  assert.deepEqual({ events, repeats, forks, gaps }, { events: 300, repeats: 0, forks: 0, gaps: 0 });
+  assert.deepEqual({ events, repeats, forks, gaps }, { events: expected.length, repeats: 0, forks: 0, gaps: 0 });
 });
 
 test('the embedded broker knows clients by certificate and holds them to the rules', async (t) => {
