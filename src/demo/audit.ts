@@ -21,6 +21,8 @@ export interface Bill {
   /** Came, although the pump never made it. */
   readonly unknown: number;
   readonly repeats: number;
+  /** Versions of events whose identity another one had first. */
+  readonly forks: number;
   readonly orderBreaks: number;
   readonly gaps: number;
   /** What is wrong with which sale, at most a few of each kind. */
@@ -32,16 +34,29 @@ interface Billed {
   readonly event: ReceivedEvent;
 }
 
+export interface AuditOptions {
+  /**
+   * A fork is an event of its own, kept apart and billed, as where an old copy of a ledger was put in place. Otherwise it
+   * counts as a sale billed twice.
+   */
+  readonly forksApart?: boolean;
+}
+
 export class Audit {
   readonly #billed = new Map<string, Billed[]>();
+  readonly #forksApart: boolean;
   #forks: string[] = [];
+
+  constructor({ forksApart = false }: AuditOptions = {}) {
+    this.#forksApart = forksApart;
+  }
 
   /** Takes what the consumer got, with its verdict by identity. Repeats are left out here, as any consumer would. */
   take(verdict: Verdict, event: ReceivedEvent | undefined): void {
     if (event === undefined || event.stream !== 'sale') return;
     const identity = `${event.device} ${event.epoch} ${event.seq}`;
-    if (verdict === 'fork') this.#forks.push(identity);
-    if (verdict !== 'new') return;
+    if (verdict === 'fork' && !this.#forksApart) this.#forks.push(identity);
+    if (verdict !== 'new' && !(verdict === 'fork' && this.#forksApart)) return;
     const name = `${event.source?.epoch ?? '?'} ${event.source?.seq ?? '?'}`;
     const entries = this.#billed.get(name);
     if (entries === undefined) this.#billed.set(name, [{ identity, event }]);
@@ -78,6 +93,7 @@ export class Audit {
       wrong: wrong.length,
       unknown: unknown.length,
       repeats: figures.repeats,
+      forks: figures.forks,
       orderBreaks: figures.orderBreaks,
       gaps: figures.gaps,
       findings: [

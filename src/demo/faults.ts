@@ -1,10 +1,11 @@
-/** The two hands that break things during the demo: one kills the agent, one cuts its link, both at random moments. */
+/** The hands that break things during the demo at random moments: one kills the agent, one the broker, one cuts the link. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { endText } from '../workbench/child.ts';
 import type { Random } from '../workbench/random.ts';
 import type { Tally } from './tally.ts';
 
 const KILL_MS = { low: 2000, high: 5000 };
+const BROKER_MS = { low: 4000, high: 9000 };
 const CUT_MS = { low: 2000, high: 4000 };
 
 /** Kills and starts the agent until `stop`. Throws when the agent ends by itself: that is a finding, not a fault. */
@@ -22,6 +23,21 @@ export async function killAtRandom(tally: Tally, random: Random, stop: AbortSign
     await agent.kill9();
     agent.start();
     tally.killed(performance.now(), pid);
+  }
+}
+
+/** Kills and starts the broker until `stop`. */
+export async function killBrokerAtRandom(
+  tally: Tally,
+  kill: () => Promise<void>,
+  random: Random,
+  stop: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    await pauseUnless(random.between(BROKER_MS.low, BROKER_MS.high), stop);
+    if (stop.aborted) return;
+    await kill();
+    tally.brokerKilled(performance.now());
   }
 }
 

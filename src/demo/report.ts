@@ -4,6 +4,7 @@ import type { Bill } from './audit.ts';
 export interface DemoResult {
   readonly bill: Bill;
   readonly kills: number;
+  readonly brokerKills: number;
   readonly cuts: number;
   readonly telemetry: number;
   readonly seed: number;
@@ -23,6 +24,7 @@ export function resultTable(result: DemoResult): string {
     ['repeats removed', bill.repeats, 'same identity, same bytes'],
     ['order', bill.orderBreaks === 0 ? 'kept' : `${bill.orderBreaks} breaks`, 'of the event numbers'],
     ['kills', result.kills, 'SIGKILL to the agent'],
+    ['broker kills', result.brokerKills, 'SIGKILL to the broker'],
     ['cuts', result.cuts, 'of the link to the broker'],
     ['telemetry', result.telemetry, 'messages, may be lost'],
   ];
@@ -41,6 +43,7 @@ export function resultJson(result: DemoResult): string {
     duplicates: bill.duplicates,
     repeats: bill.repeats,
     kills: result.kills,
+    broker_kills: result.brokerKills,
     cuts: result.cuts,
     telemetry: result.telemetry,
     wrong: bill.wrong,

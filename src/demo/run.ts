@@ -1,6 +1,7 @@
 /**
- * The demo: a virtual fuel pump sells, the agent keeps and delivers the sales, a consumer bills them; meanwhile the agent
- * is killed and its link is cut at random moments. At the end everything accepted must have been billed exactly once.
+ * The demo: a virtual fuel pump sells, the agent keeps and delivers the sales, a consumer bills them and sends receipts;
+ * meanwhile agent and broker are killed and the link is cut at random moments. At the end everything accepted must have
+ * been billed exactly once, also what a killed broker forgot after it had acknowledged it.
  * Everything runs on loopback and in one temporary directory, and is gone afterwards.
  */
 import { mkdir } from 'node:fs/promises';
@@ -18,7 +19,7 @@ import { makeTemporaryDirectory } from '../workbench/temp.ts';
 import { Undo } from '../workbench/undo.ts';
 import { until } from '../workbench/wait.ts';
 import { Audit, billFault } from './audit.ts';
-import { cutAtRandom, killAtRandom, pauseUnless } from './faults.ts';
+import { cutAtRandom, killAtRandom, killBrokerAtRandom, pauseUnless } from './faults.ts';
 import { openPumpLine } from './pump-line.ts';
 import { type DemoResult, resultJson, resultTable } from './report.ts';
 import { type BrokerKind, DEVICE, PREFIX, setStage, type Stage } from './stage.ts';
@@ -27,7 +28,7 @@ import { startView } from './view.ts';
 
 /** The part of the time in which there are sales and faults; the rest is for what is still on its way. */
 const BUSY_SHARE = 0.85;
-const DRAIN_MS = 15_000;
+const DRAIN_MS = 20_000;
 const SALE_MS = { low: 60, high: 350 };
 const TEMPERATURE_MS = 250;
 const TICK_MS = 50;
@@ -84,7 +85,7 @@ async function play(options: DemoOptions, undo: Undo, interrupted: AbortSignal):
   const view = startView(tally, `fieldpost demo: ${options.broker} broker, seed ${random.seed}`);
   let fault: string | undefined;
   try {
-    await busyPart(tally, random, options.seconds * BUSY_SHARE * 1000, interrupted);
+    await busyPart(tally, stage, random, options.seconds * BUSY_SHARE * 1000, interrupted);
     await drain(tally, stage, interrupted);
   } catch (error) {
     fault = reasonOf(error);
@@ -94,7 +95,8 @@ async function play(options: DemoOptions, undo: Undo, interrupted: AbortSignal):
   const { pump, consumer, audit } = players;
   const bill = audit.settle(pump.sales, pump.accepted, consumer.deliveries.figures);
   fault = billFault(bill) ?? fault;
-  return { bill, kills: tally.kills, cuts: tally.cuts, telemetry: consumer.telemetry, seed: random.seed, fault };
+  const { kills, brokerKills, cuts } = tally;
+  return { bill, kills, brokerKills, cuts, telemetry: consumer.telemetry, seed: random.seed, fault };
 }
 
 async function callPlayers(stage: Stage, directory: string, random: Random, undo: Undo): Promise<Players> {
@@ -106,6 +108,7 @@ async function callPlayers(stage: Stage, directory: string, random: Random, undo
     root: topicsOf(PREFIX, DEVICE).root,
     tls: stage.consumerTls,
     watch: true,
+    receipts: true,
     onEvent: (verdict, event) => audit.take(verdict, event),
   });
   undo.add(() => consumer.stop());
@@ -120,6 +123,7 @@ async function callPlayers(stage: Stage, directory: string, random: Random, undo
     tls: stage.deviceTls,
     ledgerDirectory,
     line: line.port,
+    receipts: true,
   });
   const agent = new AgentProcess({ program: ownProgram(), config });
   undo.add(() => agent.kill9());
@@ -142,7 +146,13 @@ async function openPump(random: Random, undo: Undo): Promise<{ readonly pump: Fu
   return { pump, line };
 }
 
-async function busyPart(tally: Tally, random: Random, busyMs: number, interrupted: AbortSignal): Promise<void> {
+async function busyPart(
+  tally: Tally,
+  stage: Stage,
+  random: Random,
+  busyMs: number,
+  interrupted: AbortSignal,
+): Promise<void> {
   tally.enter('selling, killing, cutting');
   // One controller for all reasons to stop: on Node 20 AbortSignal.any forgets an AbortSignal.timeout that nobody else
   // holds (seen here; nodejs/node issue 57736), and the part would never end.
@@ -155,6 +165,7 @@ async function busyPart(tally: Tally, random: Random, busyMs: number, interrupte
     measure(tally, stop.signal),
     cutAtRandom(tally, fork(random), stop.signal),
     killAtRandom(tally, fork(random), stop.signal),
+    killBrokerAtRandom(tally, stage.killBroker, fork(random), stop.signal),
   ];
   try {
     // When one hand fails the others stop at once; the first failure is the one that is told.
@@ -188,9 +199,10 @@ async function measure(tally: Tally, stop: AbortSignal): Promise<void> {
 
 /** No more sales, no more faults: what is accepted must arrive, and what is not yet accepted must be. */
 async function drain(tally: Tally, stage: Stage, interrupted: AbortSignal): Promise<void> {
-  const { pump, audit, agent } = tally.players;
+  const { pump, audit, agent, consumer } = tally.players;
   tally.enter('draining');
-  const missing = (): number => pump.accepted.filter((sale) => !audit.has(sale)).length;
+  const missing = (): number =>
+    pump.accepted.filter((sale) => !audit.has(sale)).length + consumer.deliveries.figures.gaps;
   await until(
     () => interrupted.aborted || agent.child.ended !== undefined || (pump.waiting === 0 && missing() === 0),
     () =>

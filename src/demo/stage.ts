@@ -34,6 +34,8 @@ export interface Stage {
   readonly deviceTls: TlsFiles;
   readonly consumerTls: ConsumerTls;
   readonly consumer: string;
+  /** Ends the broker as SIGKILL does and starts it again on the same port. The embedded one forgets everything. */
+  readonly killBroker: () => Promise<void>;
   /** What the broker has to say when nothing arrives. */
   readonly brokerWords: () => string;
 }
@@ -62,12 +64,14 @@ export async function setStage(kind: BrokerKind, directory: string, undo: Undo):
     deviceTls,
     consumerTls: { ca, ...consumer },
     consumer: CONSUMER,
+    killBroker: broker.kill,
     brokerWords: broker.words,
   };
 }
 
 interface Broker {
   readonly port: number;
+  readonly kill: () => Promise<void>;
   readonly words: () => string;
 }
 
@@ -75,14 +79,22 @@ async function startEmbedded(options: DemoBrokerOptions, undo: Undo): Promise<Br
   const broker = new DemoBroker(options);
   undo.add(() => broker.stop());
   await broker.start();
-  return { port: broker.port, words: () => broker.refusals.slice(-3).join(' | ') };
+  return {
+    port: broker.port,
+    kill: () => broker.restart(),
+    words: () => broker.refusals.slice(-3).join(' | '),
+  };
 }
 
 async function startMosquitto(tls: TlsFiles, rules: AccessRules, directory: string, undo: Undo): Promise<Broker> {
   const broker = new Mosquitto({ directory, tls: { ...tls, acl: mosquittoAcl(rules) } });
   undo.add(() => broker.stop());
   await broker.start();
-  return { port: broker.port, words: () => broker.log.slice(-3).join(' | ') };
+  return {
+    port: broker.port,
+    kill: () => broker.restart('kill'),
+    words: () => broker.log.slice(-3).join(' | '),
+  };
 }
 
 async function writePems(directory: string, name: string, ca: string, pair: CertifiedPair): Promise<TlsFiles> {

@@ -26,6 +26,7 @@ export class Tally {
   readonly #startedMs: number;
   readonly #faults: Fault[] = [];
   #kills = 0;
+  #brokerKills = 0;
   #cuts = 0;
   #stage = 'starting';
 
@@ -36,6 +37,10 @@ export class Tally {
 
   get kills(): number {
     return this.#kills;
+  }
+
+  get brokerKills(): number {
+    return this.#brokerKills;
   }
 
   get cuts(): number {
@@ -62,6 +67,11 @@ export class Tally {
   killed(nowMs: number, pid: number | undefined): void {
     this.#kills += 1;
     this.#note(nowMs, `SIGKILL to the agent (process ${pid ?? '?'}); started again`);
+  }
+
+  brokerKilled(nowMs: number): void {
+    this.#brokerKills += 1;
+    this.#note(nowMs, 'SIGKILL to the broker; started again');
   }
 
   cut(nowMs: number, hit: number): void {

@@ -44,6 +44,7 @@ export function progressLine(tally: Tally, nowMs: number): string {
     `received ${audit.received}`,
     `telemetry ${consumer.telemetry}`,
     `kills ${tally.kills}`,
+    `broker kills ${tally.brokerKills}`,
     `cuts ${tally.cuts}`,
   ];
   return `${seconds(tally.ageMs(nowMs))}  ${tally.stage}: ${figures.join(', ')}`;
@@ -62,6 +63,7 @@ export function picture(tally: Tally, title: string, nowMs: number): string[] {
     `pump      ${latest}; sold ${pump.sales.length}, acknowledged ${pump.accepted.length}, written again ${pump.repeats}`,
     `agent     ${agent.running ? `process ${agent.child.pid ?? '?'}` : 'down'}, life ${agent.lives}; killed ${tally.kills} times`,
     `link      ${link.open > 0 ? 'up' : 'down'}; ${counters.connections} connections, cut ${tally.cuts} times, ${kib(counters.bytes.up)} up`,
+    `broker    killed ${tally.brokerKills} times; ${consumer.receipts} receipts, ${consumer.asked} of them ask for events`,
     `consumer  ${audit.received} sales, ${repeats} repeats removed, ${consumer.telemetry} telemetry messages`,
     '',
     ...tally.faults.map((fault) => `  ${seconds(fault.atMs)}  ${fault.text}`),

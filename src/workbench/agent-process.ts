@@ -37,9 +37,10 @@ export class AgentProcess {
     return this.#child;
   }
 
-  start(): void {
+  /** `under`: a program that starts the agent, with its arguments, such as strace. */
+  start(under: readonly string[] = []): void {
     if (this.running) throw new Error('the agent already runs');
-    const [command, ...before] = this.#options.program;
+    const [command = '', ...before] = [...under, ...this.#options.program];
     const args = [...before, 'run', '--config', this.#options.config];
     const { env } = this.#options;
     this.#child = new Child(env === undefined ? { command, args } : { command, args, env });

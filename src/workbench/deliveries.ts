@@ -23,17 +23,31 @@ export interface DeliveryFigures {
   readonly deliveries: number;
   /** Distinct identities. */
   readonly events: number;
+  /** The same identity with the same bytes again. */
   readonly repeats: number;
+  /** The same identity with other bytes: each version counted once. */
   readonly forks: number;
   readonly unreadable: number;
   /** First deliveries of an event after one of a higher number of the same epoch. */
   readonly orderBreaks: number;
-  /** Numbers that never came although a higher one of the same epoch did, or a number before them was never seen. */
+  /** Numbers that never came and that no `ledger.gap` names, although a higher one of the same epoch came. */
   readonly gaps: number;
+}
+
+export interface Delivery {
+  readonly verdict: Verdict;
+  /** There for anything readable. */
+  readonly event?: ReceivedEvent;
+  /** sha256 of the payload, base64url; there where `event` is. */
+  readonly hash?: string;
 }
 
 interface Epoch {
   readonly hashes: Map<number, string>;
+  /** Other versions of an event, by sequence and hash. */
+  readonly forks: Set<string>;
+  /** Ranges that a `ledger.gap` names. */
+  readonly named: [number, number][];
   last: number;
 }
 
@@ -45,8 +59,8 @@ export class Deliveries {
   #unreadable = 0;
   #orderBreaks = 0;
 
-  /** Judges one delivery. `event` is there for anything readable. */
-  take(payload: Buffer): { readonly verdict: Verdict; readonly event?: ReceivedEvent } {
+  /** Judges one delivery. */
+  take(payload: Buffer): Delivery {
     this.#deliveries += 1;
     const event = parseEvent(payload);
     if (event === undefined) {
@@ -58,16 +72,23 @@ export class Deliveries {
     const known = epoch.hashes.get(event.seq);
     if (known === hash) {
       this.#repeats += 1;
-      return { verdict: 'repeat', event };
+      return { verdict: 'repeat', event, hash };
     }
     if (known !== undefined) {
+      const version = `${event.seq} ${hash}`;
+      if (epoch.forks.has(version)) {
+        this.#repeats += 1;
+        return { verdict: 'repeat', event, hash };
+      }
+      epoch.forks.add(version);
       this.#forks += 1;
-      return { verdict: 'fork', event };
+      return { verdict: 'fork', event, hash };
     }
     epoch.hashes.set(event.seq, hash);
     if (event.seq < epoch.last) this.#orderBreaks += 1;
     epoch.last = Math.max(epoch.last, event.seq);
-    return { verdict: 'new', event };
+    if (event.type === 'ledger.gap') this.#takeGap(event);
+    return { verdict: 'new', event, hash };
   }
 
   has(device: string, epoch: string, seq: number): boolean {
@@ -86,9 +107,9 @@ export class Deliveries {
   get figures(): DeliveryFigures {
     let events = 0;
     let gaps = 0;
-    for (const { hashes, last } of this.#epochs.values()) {
-      events += hashes.size;
-      gaps += last - hashes.size;
+    for (const epoch of this.#epochs.values()) {
+      events += epoch.hashes.size;
+      gaps += epoch.last - epoch.hashes.size - namedAndMissing(epoch);
     }
     return {
       deliveries: this.#deliveries,
@@ -101,15 +122,31 @@ export class Deliveries {
     };
   }
 
-  #epochOf(event: ReceivedEvent): Epoch {
-    const name = `${event.device} ${event.epoch}`;
+  #takeGap(event: ReceivedEvent): void {
+    const [from, through] = ['from', 'through'].map((name) => Number(event.data[name]?.value));
+    const epoch = String(event.data['epoch']?.value);
+    if (from !== undefined && through !== undefined && through >= from) {
+      this.#epochOf({ ...event, epoch }).named.push([from, through]);
+    }
+  }
+
+  #epochOf({ device, epoch: called }: ReceivedEvent): Epoch {
+    const name = `${device} ${called}`;
     let epoch = this.#epochs.get(name);
     if (epoch === undefined) {
-      epoch = { hashes: new Map(), last: 0 };
+      epoch = { hashes: new Map(), forks: new Set(), named: [], last: 0 };
       this.#epochs.set(name, epoch);
     }
     return epoch;
   }
+}
+
+function namedAndMissing({ hashes, named, last }: Epoch): number {
+  const missing = new Set<number>();
+  for (const [from, through] of named) {
+    for (let seq = from; seq <= Math.min(through, last); seq += 1) if (!hashes.has(seq)) missing.add(seq);
+  }
+  return missing.size;
 }
 
 function parseEvent(payload: Buffer): ReceivedEvent | undefined {

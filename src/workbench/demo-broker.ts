@@ -23,6 +23,7 @@ export class DemoBroker {
   /** Kept from the handshake: a will is authorised when its socket is gone, and with it the certificate. */
   readonly #names = new WeakMap<Connection, string>();
   readonly #refusals: string[] = [];
+  #port = 0;
   #server: Server | undefined;
   #aedes: Aedes | undefined;
 
@@ -60,8 +61,15 @@ export class DemoBroker {
     this.#server = server;
     await new Promise<void>((done, fail) => {
       server.once('error', fail);
-      server.listen(0, '127.0.0.1', done);
+      server.listen(this.#port, '127.0.0.1', done);
     });
+    this.#port = this.port;
+  }
+
+  /** As SIGKILL to a broker without persistence: every connection ends, everything is forgotten, the port stays. */
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
   }
 
   async stop(): Promise<void> {

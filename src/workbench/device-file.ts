@@ -11,6 +11,12 @@ export interface DeviceFileOptions {
   readonly tls?: { readonly ca: string; readonly cert: string; readonly key: string };
   readonly ledgerDirectory: string;
   readonly line: DeviceLine['port'];
+  /** Nothing leaves the disk before a receipt covers it. Default: false. */
+  readonly receipts?: boolean;
+  /** Events are signed. Default: false. */
+  readonly sign?: boolean;
+  /** Further members of `ledger`. */
+  readonly ledger?: Readonly<Record<string, unknown>>;
 }
 
 /** Writes the file and resolves with its path. */
@@ -20,7 +26,7 @@ export async function writeDeviceFile(path: string, options: DeviceFileOptions):
 }
 
 function deviceDocument(options: DeviceFileOptions): Readonly<Record<string, unknown>> {
-  const { tls, protocol, line } = options;
+  const { tls, protocol, line, ledgerDirectory, receipts = false, sign = false, ledger = {} } = options;
   const scheme = tls === undefined ? 'mqtt' : 'mqtts';
   const decimal = (from: string, unit: string, scale: string): object => ({ from, unit, scale, as: 'decimal' });
   return {
@@ -32,7 +38,7 @@ function deviceDocument(options: DeviceFileOptions): Readonly<Record<string, unk
       willDelay: '10s',
       ...(tls === undefined ? {} : { tls }),
     },
-    ledger: { dir: options.ledgerDirectory },
+    ledger: { dir: ledgerDirectory, receipts, sign, ...ledger },
     sensors: [
       {
         id: 'pump',
