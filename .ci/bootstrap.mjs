@@ -23,6 +23,7 @@ const NODE_MIN = [20, 19];
 
 /** Where a program comes from when its package has another name. */
 const PACKAGE_OF = {
+  'mkfs.ext4': 'e2fsprogs',
   mosquitto_pub: 'mosquitto-clients',
   mosquitto_rr: 'mosquitto-clients',
   mosquitto_sub: 'mosquitto-clients',

@@ -35,6 +35,7 @@ test('links between the documents lead somewhere', () => {
     'docs/CONTRACT.md',
     'docs/OPERATIONS.md',
     'docs/CONSUMING.md',
+    'docs/PROOF.md',
   ]) {
     for (const [, target] of read(page).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
       assert.ok(existsSync(join(ROOT, dirname(page), target as string)), `${page} links to ${target}`);

@@ -1,24 +1,27 @@
 /**
- * `npm run crash -- --runs N --seed S [--json] [--protocol 5|4] [--broker-faults none|term|kill]`: the crash matrix. Kills
- * the built agent N times at random moments and bills what arrived; then the controls. A table, or with `--json` one JSON
- * document on the last line. Exit status 1 when anything was lost or doubled, or when a control was not caught.
+ * `npm run crash -- --runs N --seed S [--json] [--only NAME,...] [--control-runs N]`: the crash matrix. Breaks the built
+ * agent, its link, its disk, its clock and its broker some N times in all, one row for each kind of fault, and bills what
+ * arrived; then the controls. A table, or with `--json` one JSON document on the last line. Exit status 1 when anything was
+ * lost or doubled, or when a control was not caught.
  */
 import { parseArgs } from 'node:util';
+import { reasonOf } from '../../src/fault.ts';
 import { freshSeed } from '../../src/workbench/random.ts';
 import { builtProgram } from '../rig/agent-process.ts';
-import { type ControlResult, CONTROLS, runControl } from './controls.ts';
-import type { BrokerFaults } from './plan.ts';
-import { duplicatesOf, faultOf, type Row, table } from './report.ts';
-import { type CrashOptions, type CrashResult, runCrash } from './run.ts';
+import { CONTROLS, type ControlResult, runControl } from './controls.ts';
+import { ROWS } from './matrix.ts';
+import { controlFault, faultOf, json, type RanRow, table } from './report.ts';
+import type { Row, RowContext } from './row.ts';
 
-const SALES_PER_SECOND = 100;
+const PROGRESS_MS = 5000;
 
 interface Arguments {
   readonly runs: number;
   readonly seed: number;
   readonly json: boolean;
-  readonly protocol: 4 | 5;
-  readonly brokerFaults: BrokerFaults;
+  readonly rows: readonly Row[];
+  /** With --only each row has all of the runs. */
+  readonly whole: boolean;
   readonly controlRuns: number;
 }
 
@@ -28,78 +31,55 @@ async function main(): Promise<number> {
     process.stderr.write(`${given}\n`);
     return 64;
   }
-  const { runs, seed, protocol, brokerFaults } = given;
-  process.stderr.write(`crash matrix: ${runs} kills, seed ${seed}, MQTT ${protocol}, broker faults ${brokerFaults}\n`);
-  const options = { runs, seed, protocol, brokerFaults, salesPerSecond: SALES_PER_SECOND };
-  const result = await runCrash({ ...options, program: builtProgram(), progress: progressOf('fieldpost', runs) });
-  const controls = await runControls({ ...options, runs: given.controlRuns });
-  const name = `fieldpost, MQTT ${protocol === 5 ? '5' : '3.1.1'}, broker ${brokerFaults === 'none' ? 'up' : brokerFaults}`;
-  const rows: Row[] = [
-    { name, result },
-    ...controls.map(({ control, result: of }) => ({ name: `control: ${control.name}`, result: of })),
-  ];
-  (given.json ? process.stderr : process.stdout).write(table(rows));
-  const faults = [...new Set([faultOf(result, brokerFaults), ...controls.map(blindness)])].filter(
-    (f) => f !== undefined,
-  );
-  for (const line of [...result.bill.findings, ...faults.map((fault) => `FAILED: ${fault}`)]) {
-    process.stderr.write(`${line}\n`);
+  const { runs, seed, whole, controlRuns } = given;
+  const startedMs = performance.now();
+  process.stderr.write(`crash matrix: ${runs} runs, seed ${seed}\n`);
+  const rows: RanRow[] = [];
+  const broken: string[] = [];
+  for (const row of given.rows) {
+    const share = whole ? runs : Math.max(2, Math.round(row.share * runs));
+    try {
+      rows.push({ row, result: await row.run(contextOf(row.name, share, seed)) });
+    } catch (error) {
+      // The row's own end: the agent ended by itself, or what must happen did not.
+      broken.push(`${row.name}: ${reasonOf(error)}`);
+    }
   }
-  if (given.json) process.stdout.write(`${json(given, result, controls, faults)}\n`);
+  const controls: ControlResult[] = [];
+  for (const control of controlRuns === 0 ? [] : CONTROLS) {
+    try {
+      controls.push(await runControl(control, contextOf(`control: ${control.name}`, controlRuns, seed)));
+    } catch (error) {
+      broken.push(`control ${control.name}: ${reasonOf(error)}`);
+    }
+  }
+  const seconds = Math.round((performance.now() - startedMs) / 1000);
+  (given.json ? process.stderr : process.stdout).write(table(rows, controls));
+  const faults = [
+    ...broken,
+    ...rows.flatMap((ran) => named(ran.row.name, faultOf(ran))),
+    ...controls.flatMap((one) => controlFault(one) ?? []),
+  ];
+  for (const { result } of rows) {
+    if (!('skipped' in result)) for (const line of result.bill.findings) process.stderr.write(`${line}\n`);
+  }
+  for (const fault of faults) process.stderr.write(`FAILED: ${fault}\n`);
+  if (given.json) process.stdout.write(`${json({ runs, seed, seconds, rows, controls, faults })}\n`);
   return faults.length === 0 ? 0 : 1;
 }
 
-async function runControls(options: Omit<CrashOptions, 'program'>): Promise<ControlResult[]> {
-  const results: ControlResult[] = [];
-  if (options.runs === 0) return results;
-  for (const control of CONTROLS) {
-    results.push(await runControl(control, { ...options, progress: progressOf(control.name, options.runs) }));
-  }
-  return results;
+function named(name: string, fault: string | undefined): string[] {
+  return fault === undefined ? [] : [`${name}: ${fault}`];
 }
 
-function blindness({ control, seen }: ControlResult): string | undefined {
-  return seen ? undefined : `the control "${control.name}" shows no ${control.shows}: the matrix is blind`;
-}
-
-function json(
-  given: Arguments,
-  result: CrashResult,
-  controls: readonly ControlResult[],
-  faults: readonly string[],
-): string {
-  const { bill } = result;
-  return JSON.stringify({
-    runs: given.runs,
-    lost: bill.lost,
-    duplicates: duplicatesOf(result, given.brokerFaults),
-    controls: controls.map(({ control, result: of }) => ({
-      name: control.name,
-      lost: of.bill.lost,
-      duplicates: of.bill.duplicates,
-    })),
-    seed: given.seed,
-    protocol: given.protocol,
-    brokerFaults: given.brokerFaults,
-    kills: result.kills,
-    busyKills: result.busyKills,
-    cuts: result.cuts,
-    brokerRestarts: result.brokerFaults,
-    accepted: bill.accepted,
-    received: bill.received,
-    repeats: bill.repeats,
-    billedTwice: bill.duplicates,
-    orderBreaks: bill.orderBreaks,
-    gaps: bill.gaps,
-    faults,
-  });
-}
-
-function progressOf(name: string, runs: number): (life: number, accepted: number) => void {
-  return (life, accepted) => {
-    if (life % 10 === 0 || life === runs)
-      process.stderr.write(`${name}: ${life}/${runs} kills, ${accepted} accepted\n`);
+function contextOf(name: string, runs: number, seed: number): RowContext {
+  let saidMs = 0;
+  const progress = (done: number, accepted: number): void => {
+    if (performance.now() - saidMs < PROGRESS_MS && done !== runs) return;
+    saidMs = performance.now();
+    process.stderr.write(`${name}: ${done}/${runs}, ${accepted} accepted\n`);
   };
+  return { runs, seed, program: builtProgram(), progress };
 }
 
 /** The arguments, or what is wrong with them. */
@@ -110,8 +90,7 @@ function readArguments(args: string[]): Arguments | string {
       runs: { type: 'string', default: '100' },
       seed: { type: 'string', default: String(freshSeed()) },
       json: { type: 'boolean', default: false },
-      protocol: { type: 'string', default: '5' },
-      'broker-faults': { type: 'string', default: 'none' },
+      only: { type: 'string' },
       'control-runs': { type: 'string', default: '10' },
     },
   });
@@ -119,12 +98,13 @@ function readArguments(args: string[]): Arguments | string {
   if (!isWhole(runs) || runs < 1) return `--runs: must be a whole number from 1, got "${values.runs}"`;
   if (!isWhole(seed)) return `--seed: must be a whole number, got "${values.seed}"`;
   if (!isWhole(controlRuns)) return `--control-runs: must be a whole number, got "${values['control-runs']}"`;
-  if (values.protocol !== '5' && values.protocol !== '4') return `--protocol: must be 5 or 4, got "${values.protocol}"`;
-  const brokerFaults = values['broker-faults'];
-  if (brokerFaults !== 'none' && brokerFaults !== 'term' && brokerFaults !== 'kill') {
-    return `--broker-faults: must be none, term or kill, got "${brokerFaults}"`;
+  const names = values.only?.split(',') ?? [];
+  const unknown = names.find((name) => !ROWS.some((row) => row.name === name));
+  if (unknown !== undefined) {
+    return `--only: must be one or more of ${ROWS.map(({ name }) => name).join(',')}, got "${unknown}"`;
   }
-  return { runs, seed, controlRuns, json: values.json, protocol: values.protocol === '5' ? 5 : 4, brokerFaults };
+  const rows = names.length === 0 ? ROWS : ROWS.filter(({ name }) => names.includes(name));
+  return { runs, seed, controlRuns, json: values.json, rows, whole: names.length > 0 };
 }
 
 function isWhole(value: number | undefined): value is number {

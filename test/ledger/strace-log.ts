@@ -38,24 +38,28 @@ export const STRACE_OPTIONS = [
   'signal=none',
 ];
 
-/** `directory`: only files directly in it count, by their plain names. */
-export function parseStraceLog(log: string, directory: string): Syscall[] {
+/**
+ * `directory`: only files directly in it count, by their plain names. `said`: writes that begin like this are what the
+ * process says, to whatever it says it; default: what goes to its standard output.
+ */
+export function parseStraceLog(log: string, directory: string, said?: RegExp): Syscall[] {
   const begun = new Map<string, string>();
   return log.split('\n').flatMap((line) => {
     const [, thread = '', text = ''] = /^(\d+) +(.*)$/.exec(line) ?? [];
     if (text.endsWith('<unfinished ...>')) {
       const start = text.slice(0, -'<unfinished ...>'.length);
       begun.set(thread, start);
-      const early = callOf(`${start}) = 0`, directory);
+      const early = callOf(`${start}) = 0`, directory, said);
       return early?.kind === 'write' ? [{ ...early, returned: false }] : [];
     }
     const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(text)?.[1];
-    const call = callOf(resumed === undefined ? text : `${begun.get(thread) ?? ''}${resumed}`, directory);
+    const whole = resumed === undefined ? text : `${begun.get(thread) ?? ''}${resumed}`;
+    const call = callOf(whole, directory, said);
     return call === undefined ? [] : [call];
   });
 }
 
-function callOf(text: string, directory: string): Syscall | undefined {
+function callOf(text: string, directory: string, said: RegExp | undefined): Syscall | undefined {
   const [, name = '', rest = '', result = ''] = /^(\w+)\((.*)\) += (-?\d+)/.exec(text) ?? [];
   if (name === '' || result.startsWith('-')) return undefined;
   const strings = [...rest.matchAll(/"((?:\\x[0-9a-f]{2})*)"/g)].map((match) => unescape(match[1] ?? ''));
@@ -65,7 +69,10 @@ function callOf(text: string, directory: string): Syscall | undefined {
   };
   const fd = Number.parseInt(rest, 10);
   if (name === 'fsync' || name === 'fdatasync') return { kind: 'sync', fd };
-  if (name === 'write' && fd === 1) return { kind: 'say', text: strings[0]?.toString() ?? '' };
+  if (name === 'write') {
+    const spoken = strings[0]?.toString('latin1') ?? '';
+    return (said === undefined ? fd === 1 : said.test(spoken)) ? { kind: 'say', text: spoken } : undefined;
+  }
   if (name === 'pwrite64') {
     const at = Number(/, (\d+)$/.exec(rest.trimEnd())?.[1] ?? 0);
     return { kind: 'write', fd, bytes: strings[0] ?? Buffer.alloc(0), at, returned: true };
