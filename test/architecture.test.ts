@@ -31,7 +31,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   platform: ['config (types)', 'ledger/files.ts (types)'],
   'agent.ts': ['config', 'serial', 'sensor', 'telemetry', 'ledger', 'delivery', 'broker', 'command', 'status'],
   // The reference consumer is a program of its own; it shares the ledger's arithmetic of sequences, hashes and keys.
-  collect: ['ledger', 'broker/topics.ts'],
+  collect: ['ledger', 'broker/topics.ts', 'platform/directories.ts'],
   cli: ['agent.ts', 'platform', 'config', 'broker/topics.ts', 'ledger', 'collect', 'workbench'],
   // The demo ships inside the workbench.
   demo: ['agent.ts', 'platform', 'config', 'broker/topics.ts', 'ledger', 'workbench'],

@@ -3,11 +3,12 @@
  * whoever runs a fleet has an authority of their own. The authority's key is thrown away, so nothing can be added to a
  * set later; make a new one.
  */
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Fault, reasonOf } from '../fault.ts';
 import { EXIT } from './exit.ts';
+import { makeDirectory } from '../platform/directories.ts';
 
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 const DAYS_MAX = 3650;
@@ -97,7 +98,7 @@ function writeFiles(options: CertsOptions, files: Readonly<Record<string, string
     throw new Fault('usage', `${directory}: must not hold ${names} yet; nothing was written (--force replaces them)`);
   }
   try {
-    mkdirSync(directory, { recursive: true });
+    makeDirectory(directory, 0o755);
     for (const [name, content] of Object.entries(files)) {
       const path = join(directory, name);
       const mode = name.endsWith('.key') ? 0o600 : 0o644;

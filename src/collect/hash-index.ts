@@ -3,9 +3,10 @@
  * a repeat from a fork without a database, and a billing system would have a unique key in its place. It may be behind the
  * output after a crash, never ahead: an entry is written when its event's line is on stable storage.
  */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { IntervalSet } from '../ledger/intervals.ts';
+import { makeDirectory } from '../platform/directories.ts';
 
 const ENTRY_BYTES = 32;
 const WINDOW_BYTES = 1024 * 1024;
@@ -16,7 +17,7 @@ export class HashIndex {
   readonly had: IntervalSet;
 
   constructor(path: string) {
-    mkdirSync(dirname(path), { recursive: true });
+    makeDirectory(dirname(path));
     this.#file = openSync(path, existsSync(path) ? 'r+' : 'wx+', 0o640);
     this.had = this.#read();
   }

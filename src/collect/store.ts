@@ -10,7 +10,6 @@ import {
   fdatasync,
   fsyncSync,
   ftruncateSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -20,6 +19,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { readEvent, type ReceivedEvent } from './event-text.ts';
 import { HashIndex } from './hash-index.ts';
+import { makeDirectory } from '../platform/directories.ts';
 
 const writeAll = promisify(write);
 const sync = promisify(fdatasync);
@@ -42,7 +42,7 @@ export class Store {
 
   /** Makes what is there whole again. Throws the system's error when the directory can not be used. */
   open(): void {
-    mkdirSync(this.#directory, { recursive: true, mode: 0o750 });
+    makeDirectory(this.#directory);
     for (const name of readdirSync(this.#directory)) {
       const [, device, epoch] = /^(.{1,64})@([A-Za-z0-9]{1,32})\.sha256$/.exec(name) ?? [];
       if (device !== undefined && epoch !== undefined) this.index(device, epoch);

@@ -3,11 +3,12 @@
  * the writes run on the thread pool, never on the event loop.
  */
 import { constants, closeSync, openSync, writeSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rename, stat, statfs, unlink, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, readdir, rename, stat, statfs, unlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { Fault, systemCodeOf } from '../fault.ts';
 import type { DurableFile, FileEntry, LedgerFiles, LedgerReader, NoteFile } from '../ledger/files.ts';
+import { makeDirectory } from './directories.ts';
 
 const ZERO_CHUNK = Buffer.alloc(64 * 1024);
 const QUARANTINE_FILES_MAX = 64;
@@ -25,7 +26,7 @@ export function ledgerFiles(directory: string): LedgerFiles {
   return {
     ...ledgerReader(directory),
     lock: async () => {
-      await mkdir(directory, { recursive: true, mode: 0o750 });
+      makeDirectory(directory);
       lock = await takeLock(directory);
     },
     unlock: async () => {
@@ -113,7 +114,7 @@ function noteFile(path: string): NoteFile {
 
 async function keepDamaged(directory: string, name: string, bytes: Buffer): Promise<boolean> {
   try {
-    await mkdir(directory, { recursive: true, mode: 0o750 });
+    makeDirectory(directory);
     if ((await readdir(directory)).length >= QUARANTINE_FILES_MAX) return false;
     await writeFile(join(directory, name), bytes, { mode: 0o640 });
     return true;

@@ -5,11 +5,12 @@
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { link, mkdir, open, readFile, rename, stat, unlink } from 'node:fs/promises';
+import { link, open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Adapter, Low } from 'lowdb';
 import { Fault, reasonOf, systemCodeOf } from '../fault.ts';
 import type { Log, StateDocument, StateStore } from '../ports.ts';
+import { makeDirectory } from './directories.ts';
 
 /** A document is small: reading and writing it whole must cost nothing. */
 const DOCUMENT_BYTES_MAX = 1024 * 1024;
@@ -77,7 +78,7 @@ class DurableAdapter<Value> implements Adapter<Value> {
 
   async write(value: Value): Promise<void> {
     const fresh = `${this.#path}.new`;
-    await mkdir(this.#directory, { recursive: true, mode: 0o750 });
+    makeDirectory(this.#directory);
     const file = await open(fresh, 'w', 0o640);
     try {
       const bytes = encoded(value);

@@ -3,8 +3,9 @@
  * runtime directory where systemd gives one (memory, no wear), else beside the small state. Replaced whole, not synced:
  * after a power cut it is written anew anyway.
  */
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectory } from './directories.ts';
 import { reasonOf } from '../fault.ts';
 import type { Log } from '../ports.ts';
 
@@ -13,7 +14,7 @@ export function statusFile(directory: string, log: Log): (document: Readonly<Rec
   let failing = false;
   return (document) => {
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o750 });
+      makeDirectory(directory);
       writeFileSync(`${path}.new`, `${JSON.stringify(document, undefined, 1)}\n`, { mode: 0o640 });
       renameSync(`${path}.new`, path);
       failing = false;
