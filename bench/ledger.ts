@@ -13,20 +13,13 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import type { DurableFile } from '../src/ledger/files.ts';
-import { Ledger } from '../src/ledger/ledger.ts';
-import { systemBoot } from '../src/platform/boot.ts';
-import { systemChance } from '../src/platform/chance.ts';
-import { systemClock } from '../src/platform/clock.ts';
-import { ledgerFiles } from '../src/platform/ledger-files.ts';
 import type { EventDraft } from '../src/ports.ts';
 import { makePlace, type Place, writtenBytes } from './rig/place.ts';
+import { makeLedger, SEGMENT_BYTES } from './rig/product.ts';
 import { median } from './rig/report.ts';
 
 const PRODUCERS = [1, 10, 100] as const;
-const SEGMENT_BYTES = 4 * 1024 * 1024;
 const DISK_BYTES = 512 * 1024 * 1024;
-const silent = { error: console.error, warn: console.error, info: () => undefined, debug: () => undefined };
 
 interface Round {
   readonly perSecond: number;
@@ -79,26 +72,8 @@ async function measure(
 
 async function ledgerRound(place: Place, producers: number, ms: number, slowMs: number): Promise<Round> {
   const directory = join(place.directory, 'ledger');
-  const real = ledgerFiles(directory);
-  const openDurable = async (name: string): Promise<DurableFile> => {
-    const file = await real.openDurable(name);
-    const write = async (bytes: Buffer, at: number): Promise<void> => {
-      await file.write(bytes, at);
-      if (slowMs > 0) await pause(slowMs);
-    };
-    return { write, close: () => file.close() };
-  };
-  const ledger = new Ledger({
-    files: { ...real, openDurable },
-    clock: systemClock,
-    chance: systemChance,
-    boot: systemBoot(),
-    log: silent,
-    device: 'pump-42',
-    segmentBytes: SEGMENT_BYTES,
-    maxBytes: DISK_BYTES,
-    retainMs: 1e9,
-  });
+  const onSynced = slowMs > 0 ? { onSynced: (): Promise<void> => pause(slowMs) } : {};
+  const ledger = makeLedger({ directory, maxBytes: DISK_BYTES, ...onSynced });
   await ledger.open();
   let number = 0;
   let commits = 0;

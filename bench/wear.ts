@@ -7,20 +7,14 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { Ledger } from '../src/ledger/ledger.ts';
-import { systemBoot } from '../src/platform/boot.ts';
-import { systemChance } from '../src/platform/chance.ts';
-import { systemClock } from '../src/platform/clock.ts';
-import { ledgerFiles } from '../src/platform/ledger-files.ts';
 import { makePlace, type Place, writtenBytes } from './rig/place.ts';
+import { makeLedger } from './rig/product.ts';
 import { median, table } from './rig/report.ts';
 
 const WINDOWS_MS = [0, 100, 1000, 5000] as const;
 const EVERY_MS = 20;
 const HALF_TRIP_MS = 10;
-const SEGMENT_BYTES = 4 * 1024 * 1024;
 const DISK_BYTES = 128 * 1024 * 1024;
-const silent = { error: console.error, warn: console.error, info: () => undefined, debug: () => undefined };
 
 interface Row {
   readonly windowMs: number;
@@ -32,18 +26,7 @@ interface Row {
 
 async function measure(place: Place, windowMs: number, events: number): Promise<Row> {
   const directory = join(place.directory, 'ledger');
-  const ledger = new Ledger({
-    files: ledgerFiles(directory),
-    clock: systemClock,
-    chance: systemChance,
-    boot: systemBoot(),
-    log: silent,
-    device: 'pump-42',
-    segmentBytes: SEGMENT_BYTES,
-    maxBytes: DISK_BYTES,
-    retainMs: 1e9,
-    commitWindowMs: windowMs,
-  });
+  const ledger = makeLedger({ directory, maxBytes: DISK_BYTES, commitWindowMs: windowMs });
   await ledger.open();
   await pause(500);
   let commits = 0;

@@ -37,19 +37,20 @@ export interface LedgerSetting {
   readonly maxBytes: number;
   readonly clock?: Clock;
   readonly retainMs?: number;
-  /** A synced write is done; it took so long. */
-  readonly onSynced?: (ms: number) => void;
+  readonly commitWindowMs?: number;
+  /** A synced write is done; it took so long. The ledger hears of it when this has resolved. */
+  readonly onSynced?: (ms: number) => void | Promise<void>;
 }
 
 export function makeLedger({ directory, maxBytes, onSynced, ...setting }: LedgerSetting): Ledger {
-  const { clock = systemClock, retainMs = 1e12 } = setting;
+  const { clock = systemClock, retainMs = 1e12, commitWindowMs = 0 } = setting;
   const files = ledgerFiles(directory);
   const openDurable = async (name: string): Promise<DurableFile> => {
     const file = await files.openDurable(name);
     const write = async (bytes: Buffer, at: number): Promise<void> => {
       const from = performance.now();
       await file.write(bytes, at);
-      onSynced?.(performance.now() - from);
+      await onSynced?.(performance.now() - from);
     };
     return { write, close: () => file.close() };
   };
@@ -63,6 +64,7 @@ export function makeLedger({ directory, maxBytes, onSynced, ...setting }: Ledger
     segmentBytes: SEGMENT_BYTES,
     maxBytes,
     retainMs,
+    commitWindowMs,
   });
 }
 

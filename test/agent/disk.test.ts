@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFile, spawnSync } from 'node:child_process';
-import { closeSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { Child } from '../../src/workbench/child.ts';
 import { makeTemporaryDirectory } from '../../src/workbench/temp.ts';
+import { fillWith } from '../rig/ballast.ts';
 import { until } from '../rig/wait.ts';
 import { setStage, type Stage } from './stage.ts';
 
@@ -26,23 +27,6 @@ async function smallDisk(t: TestContext): Promise<string | undefined> {
     await directory.remove();
   });
   return mounted ? directory.path : undefined;
-}
-
-/** Takes every free byte; what the agent frees is taken at the next call. */
-function fill(ballast: string): void {
-  const file = openSync(ballast, 'a');
-  const zeros = Buffer.alloc(64 * 1024);
-  try {
-    for (let size = zeros.length; size >= 4096; size /= 2) {
-      try {
-        for (let n = 0; n < 1000; n += 1) writeSync(file, zeros, 0, size);
-      } catch {
-        // Full for this size; a smaller piece may still fit.
-      }
-    }
-  } finally {
-    closeSync(file);
-  }
 }
 
 async function smallSegments(config: string): Promise<void> {
@@ -86,7 +70,7 @@ test('a full disk refuses sales without an answer, says so, and takes them again
   let seq = 0;
   const refusedAt = await until(
     async () => {
-      fill(ballast);
+      fillWith(ballast);
       seq += 1;
       await sell(stage, seq);
       const asked = seq;
@@ -101,7 +85,7 @@ test('a full disk refuses sales without an answer, says so, and takes them again
     120_000,
   );
   const said = async (): Promise<boolean> => {
-    fill(ballast);
+    fillWith(ballast);
     await sell(stage, refusedAt);
     return degraded(stage).includes('ledger.disk');
   };

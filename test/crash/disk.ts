@@ -3,13 +3,14 @@
  * of a few MiB. Where that is not allowed the row is skipped.
  */
 import { execFile } from 'node:child_process';
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { mkdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { makeTemporaryDirectory } from '../../src/workbench/temp.ts';
 import type { Undo } from '../../src/workbench/undo.ts';
+import { fillWith } from '../rig/ballast.ts';
 
 const run = promisify(execFile);
 const MIB = 1024 * 1024;
@@ -81,23 +82,7 @@ async function folder(undo: Undo): Promise<{ readonly path: string; readonly ima
 
 function disk(path: string): Disk {
   const ballast = join(path, 'ballast');
-  return { path, fill: () => fill(ballast), free: () => rmSync(ballast, { force: true }) };
-}
-
-function fill(ballast: string): void {
-  const file = openSync(ballast, 'a');
-  const zeros = Buffer.alloc(64 * 1024);
-  try {
-    for (let size = zeros.length; size >= 4096; size /= 2) {
-      try {
-        for (let n = 0; n < 10_000; n += 1) writeSync(file, zeros, 0, size);
-      } catch {
-        // Full for this size; a smaller piece may still fit.
-      }
-    }
-  } finally {
-    closeSync(file);
-  }
+  return { path, fill: () => fillWith(ballast), free: () => rmSync(ballast, { force: true }) };
 }
 
 /** A process that was just killed may hold it for a moment. */
