@@ -109,6 +109,17 @@ test('whatever is taken as a cron expression, node-cron takes too', () => {
   assert.ok(taken > 1000, `only ${taken} expressions were sound`);
 });
 
+test('a date that never comes is refused, one of a leap year is not', () => {
+  for (const text of ['0 3 30 2 *', '0 3 31 4 *', '0 0 31 4,6 mon', '0 0 30-31 feb *', '0 0 0 31 9 *']) {
+    assert.match(cronFault(text) ?? '', /a date that comes: the longest of its months has (?:29|30) days$/, text);
+    assert.equal(validate(text), false, text);
+  }
+  for (const text of ['0 3 29 2 *', '0 3 30,1 2 *', '0 3 31 2,3 *', '0 0 */30 2 *', '0 0 31 * *']) {
+    assert.equal(cronFault(text), undefined, text);
+    assert.ok(validate(text), text);
+  }
+});
+
 test('the expressions of the handbook are taken', () => {
   for (const text of [
     '* * * * *',

@@ -24,6 +24,9 @@ const FIELDS: readonly Field[] = [
   { name: 'day of week', min: 0, max: 7, names: DAYS },
 ];
 
+/** February as in a leap year. */
+const MONTH_DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
 const CRON_EXPECTED = 'a cron expression of five fields (minute hour day month weekday), or six with seconds first';
 export const CRON_LENGTH_MAX = 128;
 
@@ -32,25 +35,33 @@ export function cronFault(text: string): string | undefined {
   const parts = text.trim().split(/\s+/);
   if (text.length > CRON_LENGTH_MAX || (parts.length !== 5 && parts.length !== 6)) return CRON_EXPECTED;
   const fields = FIELDS.slice(FIELDS.length - parts.length);
+  const chosen: (readonly number[])[] = [];
   for (const [index, field] of fields.entries()) {
-    if (!(parts[index] ?? '').split(',').every((item) => isItem(item, field))) {
+    const values = (parts[index] ?? '').split(',').map((item) => valuesOf(item, field));
+    if (values.includes(undefined)) {
       const names = field.names === undefined ? '' : ` or ${field.names[0]} to ${field.names.at(-1)}`;
       return `a cron expression whose ${field.name} (field ${index + 1}) is *, ${field.min} to ${field.max}${names}, a range, a step or a list of them`;
     }
+    chosen.push(values.flatMap((each) => each ?? []));
   }
-  return undefined;
+  const [days = [], months = []] = chosen.slice(-3);
+  const longest = Math.max(...months.map((month) => MONTH_DAYS[month - 1] ?? 0));
+  return Math.min(...days) > longest
+    ? `a cron expression with a date that comes: the longest of its months has ${longest} days`
+    : undefined;
 }
 
-/** `*`, `5`, `1-5`, each but the single value also with a step: `* /15` without the space, `1-30/2`. */
-function isItem(item: string, field: Field): boolean {
+/** What `*`, `5` or `1-5` stand for, each but the single value also with a step: `* /15` without the space, `1-30/2`. */
+function valuesOf(item: string, field: Field): readonly number[] | undefined {
   const [, range = '', step] = /^([^/]+)(?:\/(\d{1,2}))?$/.exec(item) ?? [];
-  if (step !== undefined && (Number(step) < 1 || Number(step) > field.max)) return false;
-  if (range === '*') return true;
-  const ends = range.split('-').map((end) => valueOf(end, field));
-  const [low, high] = ends;
-  if (low === undefined || ends.length > 2) return false;
-  if (ends.length === 1) return step === undefined;
-  return high !== undefined && low <= high;
+  if (step !== undefined && (Number(step) < 1 || Number(step) > field.max)) return undefined;
+  const ends = range === '*' ? [field.min, field.max] : range.split('-').map((end) => valueOf(end, field));
+  const [low, high] = ends.length === 1 ? [ends[0], ends[0]] : ends;
+  if (low === undefined || high === undefined || ends.length > 2 || low > high) return undefined;
+  if (ends.length === 1 && step !== undefined) return undefined;
+  const values: number[] = [];
+  for (let value = low; value <= high; value += Number(step ?? 1)) values.push(value);
+  return values;
 }
 
 function valueOf(text: string, field: Field): number | undefined {
