@@ -134,24 +134,9 @@ const MISTAKES: readonly (readonly [what: string, value: unknown, told: string])
     '/remote: must be left out: known, but not in this version, got the key "remote"',
   ],
   [
-    'a sensor key of a later version',
-    withSensor({ poll: {} }),
-    '/sensors/0/poll: must be left out: known, but not in this version, got the key "poll"',
-  ],
-  [
-    'a framing of a later version',
-    withSensor({ framing: { type: 'gap' } }),
-    '/sensors/0/framing/type: must be "line" ("gap" is known, but not in this version), got "gap"',
-  ],
-  [
-    'a decoder of a later version',
-    withSensor({ decode: { type: 'obis' } }),
-    '/sensors/0/decode/type: must be "json", "csv" or "regex" ("obis" is known, but not in this version), got "obis"',
-  ],
-  [
     'a decoder nobody knows',
     withSensor({ decode: { type: 'xml' } }),
-    '/sensors/0/decode/type: must be "json", "csv" or "regex", got "xml"',
+    '/sensors/0/decode/type: must be "json", "csv", "regex", "struct", "obis", "nmea", "sml" or "raw", got "xml"',
   ],
   [
     'no line',
@@ -182,7 +167,7 @@ const MISTAKES: readonly (readonly [what: string, value: unknown, told: string])
   [
     'an empty delimiter',
     withSensor({ framing: { type: 'line', delimiter: '' } }),
-    '/sensors/0/framing/delimiter: must be a text of 1 to 8 characters, got ""',
+    '/sensors/0/framing/delimiter: must be a text of 1 to 8 bytes, or hex: and pairs of hexadecimal digits, got ""',
   ],
   [
     'columns of one name',
@@ -243,7 +228,7 @@ const MISTAKES: readonly (readonly [what: string, value: unknown, told: string])
   [
     'a scaled text',
     withRoute({ event: { ...route.event, fields: { a: { from: 'a', as: 'string', scale: '2' } } } }),
-    '/sensors/0/routes/0/event/fields/a: must be without scale, min and max: they are for decimals and integers, got an object with 3 keys',
+    '/sensors/0/routes/0/event/fields/a: must be without scale, min, max and monotonic: they are for decimals and integers, got an object with 3 keys',
   ],
   [
     'a range upside down',

@@ -85,7 +85,7 @@ test('two sensors share neither id nor line', () => {
   assert.equal(one(twin({ port: { path: '/dev/other' } })), 'device.json /sensors/1/id: must be unique, got "pump"');
   assert.equal(
     one(twin({ id: 'other' })),
-    'device.json /sensors/1/port/path: must be unique: two sensors can not share one line, got "/dev/ttyUSB0"',
+    'device.json /sensors/1/port/path: must be unique: two sensors can not share one line, unless both are modbus, got "/dev/ttyUSB0"',
   );
 });
 

@@ -1,37 +1,15 @@
 /**
- * `sensors[].framing` and `sensors[].decode`: how the byte stream is cut into frames, and what a frame means. The decoder
- * also says which field names exist, where it can, so that a route that names another is found before the first frame.
+ * `sensors[].decode`: what a frame means. The decoder also says which field names exist, where it can, so that a route that
+ * names another is found before the first frame.
  */
 import * as v from 'valibot';
-import { fieldName, section, text, wholeNumber } from './elements.ts';
-import { typeExpected } from './later.ts';
+import { fieldName, oneOfText, section, text } from './elements.ts';
 import { PATTERN_LENGTH_MAX, patternFault } from './pattern.ts';
+import { structField, structFields } from './struct-schema.ts';
 
-const DELIMITER_EXPECTED = 'a text of 1 to 8 characters';
 const SEPARATOR_EXPECTED = 'one character that is not a line end or double quote';
 const COLUMNS_EXPECTED = 'a list of 1 to 64 column names, each once';
 const PATTERN_EXPECTED = `a text of 1 to ${PATTERN_LENGTH_MAX} characters`;
-
-const line = section('Frames end with a delimiter.', {
-  type: v.literal('line'),
-  delimiter: v.optional(
-    v.pipe(
-      v.string(DELIMITER_EXPECTED),
-      v.minLength(1, DELIMITER_EXPECTED),
-      v.maxLength(8, DELIMITER_EXPECTED),
-      v.description(
-        `Ends a frame and is not part of it: ${DELIMITER_EXPECTED}. With "\\n" a "\\r" before it is dropped too.`,
-      ),
-    ),
-    '\n',
-  ),
-  max: v.optional(wholeNumber('Bytes of a frame at most. Longer ones are discarded and counted.', 16, 16_384), 1024),
-});
-
-export const framingSchema = v.pipe(
-  v.variant('type', [line], (issue) => typeExpected('framing', '"line"', issue.input)),
-  v.description('How the byte stream is cut into frames.'),
-);
 
 const json = section('A frame is a JSON object; its keys are the field names.', { type: v.literal('json') });
 
@@ -69,8 +47,29 @@ const regex = section('A frame is matched by a regular expression; its named gro
   ),
 });
 
+const plain = <const Type extends string>(type: Type, description: string) =>
+  section(description, { type: v.literal(type) });
+
+const TYPES = ['json', 'csv', 'regex', 'struct', 'obis', 'nmea', 'sml', 'raw'] as const;
+
 export const decodeSchema = v.pipe(
-  v.variant('type', [json, csv, regex], (issue) => typeExpected('decode', '"json", "csv" or "regex"', issue.input)),
+  v.variant(
+    'type',
+    [
+      json,
+      csv,
+      regex,
+      section('A frame is binary; its fields stand at fixed places.', {
+        type: v.literal('struct'),
+        fields: structFields(structField),
+      }),
+      plain('obis', 'A telegram of OBIS codes and values: DSMR and ESMR P1, IEC 62056-21.'),
+      plain('nmea', 'A sentence of NMEA 0183; names such as `RMC.lat`.'),
+      plain('sml', 'A file of SML, with OBIS codes as names.'),
+      plain('raw', 'The frame as it is: `hex` and `length`.'),
+    ],
+    oneOfText(TYPES),
+  ),
   v.description('What a frame means.'),
 );
 

@@ -4,6 +4,7 @@
  * problem. All checks of one element share that text, so that a mistake is told once.
  */
 import * as v from 'valibot';
+import { parseBytesText } from '../bytes-text.ts';
 import { DURATION_PATTERN, durationText, parseDuration, parseSize, SIZE_PATTERN, sizeText } from './units.ts';
 
 /** Device, sensor, stream, event type and field names: safe in topics, file names and certificates alike. */
@@ -47,6 +48,20 @@ export function path(description: string) {
     v.maxLength(4096, expected),
     v.regex(PLAIN_PATTERN, expected),
     v.description(`${description} Absolute, or relative to the working directory.`),
+  );
+}
+
+/** Text of bytes: see bytes-text.ts. Up to `bytesMax` bytes; `bytesMin` 0 lets it be left empty. */
+export function bytesText(description: string, bytesMax: number, bytesMin = 1) {
+  const expected = `a text of ${bytesMin} to ${bytesMax} bytes, or hex: and pairs of hexadecimal digits`;
+  const fits = (value: string): boolean => {
+    const length = value === '' ? 0 : parseBytesText(value)?.length;
+    return length !== undefined && length >= bytesMin && length <= bytesMax;
+  };
+  return v.pipe(
+    v.string(expected),
+    v.check(fits, expected),
+    v.description(`${description} A text, or hex: and digits.`),
   );
 }
 

@@ -10,28 +10,12 @@ const KEYS: readonly string[] = [
   '/remote',
   '/schedule/*/jitter',
   '/schedule/*/missed',
-  '/sensors/*/check',
-  '/sensors/*/poll',
-  '/sensors/*/init',
-  '/sensors/*/profile',
-  '/sensors/*/watchdog',
-  '/sensors/*/framing/frameTimeout',
   '/sensors/*/routes/*/telemetry/encoding',
 ];
-
-const FRAMINGS: readonly string[] = ['between', 'length', 'fixed', 'gap', 'slip', 'cobs', 'sml'];
-const DECODERS: readonly string[] = ['struct', 'obis', 'nmea', 'modbus', 'sml'];
 
 export function isLaterKey(path: readonly (string | number)[]): boolean {
   return KEYS.some((pointer) => {
     const steps = pointer.slice(1).split('/');
     return steps.length === path.length && steps.every((step, index) => step === '*' || step === path[index]);
   });
-}
-
-/** What is expected of a framing's or decoder's `type`, told apart for those that are to come. */
-export function typeExpected(kind: 'framing' | 'decode', options: string, found: unknown): string {
-  const later = kind === 'framing' ? FRAMINGS : DECODERS;
-  const known = typeof found === 'string' && later.includes(found);
-  return known ? `${options} (${JSON.stringify(found)} is known, but not in this version)` : options;
 }

@@ -5,6 +5,7 @@
 import * as v from 'valibot';
 import { parseJsonText } from '../json-text.ts';
 import { foundText, type Problem, pointerOf } from './problem.ts';
+import { withProfiles } from './profiles.ts';
 import { type DeviceConfig, deviceSchema } from './schema.ts';
 import { hostProblems, sensorProblems } from './sensor-rules.ts';
 import { OBJECT_EXPECTED, shapeProblems } from './shape.ts';
@@ -47,7 +48,8 @@ export function parseDeviceConfig(text: string): ParseResult {
 }
 
 /** A value that was parsed already: the same judgement. */
-export function parseDeviceValue(value: unknown): ParseResult {
+export function parseDeviceValue(file: unknown): ParseResult {
+  const value = withProfiles(file);
   const result = v.safeParse(deviceSchema, value);
   const shape = shapeProblems(deviceSchema, value);
   // A list in place of an object is told once, not again for each key that it does not have.
@@ -58,7 +60,15 @@ export function parseDeviceValue(value: unknown): ParseResult {
     .filter(({ pointer }) => !lists.some((start) => pointer.startsWith(start)));
   const found = [...shape, ...issues, ...sensorProblems(value), ...hostProblems(value)];
   if (result.success && found.length === 0) return { ok: true, config: result.output };
-  return { ok: false, problems: eachOnce(found) };
+  return { ok: false, problems: eachOnce(withoutMissing(found)) };
+}
+
+/** What a sensor lacks because its profile is not known is not told beside that. */
+function withoutMissing(problems: readonly Problem[]): readonly Problem[] {
+  const sensors = problems.flatMap(({ pointer }) => /^\/sensors\/\d+\/(?=profile$)/.exec(pointer) ?? []);
+  return problems.filter(
+    ({ pointer, found }) => found !== 'nothing' || !sensors.some((sensor) => pointer.startsWith(sensor)),
+  );
 }
 
 function problemOf(issue: v.BaseIssue<unknown>, file: unknown): Problem {

@@ -4,31 +4,15 @@
  */
 import * as v from 'valibot';
 import { brokerSchema } from './broker-schema.ts';
-import { decodeSchema, framingSchema } from './decode-schema.ts';
 import { choice, name, path, section } from './elements.ts';
 import { commandsSchema, hostSchema, scheduleSchema } from './host-schema.ts';
 import { ledgerSchema } from './ledger-schema.ts';
-import { portSchema } from './port-schema.ts';
-import { routeSchema } from './route-schema.ts';
+import { sensorSchema } from './sensor-schema.ts';
 
 const PREFIX_EXPECTED = 'topic levels such as "fp/v1": 1 to 128 characters without + # $, white space, or empty levels';
 /** Printable characters other than + # $ and white space, in levels that are not empty (MQTT 5, 4.7). */
 const PREFIX_PATTERN = /^[!"%-*,-.0-~\u00a1-\uffff]+(?:\/[!"%-*,-.0-~\u00a1-\uffff]+)*$/;
-const ROUTES_EXPECTED = 'a list of 1 to 32 routes';
 const SENSORS_EXPECTED = 'a list of at most 64 sensors';
-
-const sensorSchema = section('A sensor on its own line.', {
-  id: name('Name of the sensor in topics and events, unique on the device.'),
-  port: portSchema,
-  framing: v.optional(framingSchema, { type: 'line' }),
-  decode: decodeSchema,
-  routes: v.pipe(
-    v.array(routeSchema, ROUTES_EXPECTED),
-    v.minLength(1, ROUTES_EXPECTED),
-    v.maxLength(32, ROUTES_EXPECTED),
-    v.description('What becomes of the readings. 1 to 32.'),
-  ),
-});
 
 export const deviceSchema = section('Configuration of a fieldpost device.', {
   $schema: v.exactOptional(v.pipe(v.string('a text'), v.description('Where editors find the schema.'))),
@@ -84,6 +68,6 @@ export type DeepReadonly<Value> = Value extends readonly (infer Item)[]
 
 /**
  * device.json, parsed, with its defaults. Durations (`broker.keepAlive`, `sessionExpiry`, `willDelay`, `heartbeat`,
- * `connectTimeout`, `ledger.retain`, `telemetry.every`, `host.every`) are milliseconds; sizes (`ledger.maxBytes`, `segmentBytes`) are bytes.
+ * `connectTimeout`, `ledger.retain`, those of `sensors`, `host.every`) are milliseconds; sizes (`ledger.maxBytes`, `segmentBytes`) are bytes.
  */
 export type DeviceConfig = DeepReadonly<v.InferOutput<typeof deviceSchema>>;

@@ -7,6 +7,8 @@ import { nearest } from './nearest.ts';
 import { groupNames, patternFault, REGEX_FRAME_BYTES_MAX } from './pattern.ts';
 import { foundText, type Problem, pointerOf } from './problem.ts';
 
+const LINE_EXPECTED = 'unique: two sensors can not share one line, unless both are modbus';
+
 type Path = readonly (string | number)[];
 
 /** A name of a decoded value, where a route uses it. */
@@ -19,8 +21,9 @@ export function sensorProblems(config: unknown): readonly Problem[] {
   const sensors = listOf(at(config, 'sensors'));
   const problems: Problem[] = [
     ...repeated(sensors, ['id'], 'unique'),
-    ...repeated(sensors, ['port', 'path'], 'unique: two sensors can not share one line'),
-    ...repeated(sensors, ['port', 'tcp'], 'unique: two sensors can not share one line'),
+    ...repeated(sensors, ['port', 'path'], LINE_EXPECTED, isShared),
+    ...repeated(sensors, ['port', 'tcp'], LINE_EXPECTED, isShared),
+    ...busProblems(sensors),
   ];
   for (const [index, sensor] of sensors.entries()) {
     problems.push(...nameProblems(sensor, ['sensors', index]), ...frameProblems(sensor, ['sensors', index]));
@@ -45,14 +48,50 @@ export function hostProblems(config: unknown): readonly Problem[] {
   return [...taken, ...off];
 }
 
-function repeated(sensors: readonly unknown[], keys: readonly string[], expected: string): readonly Problem[] {
-  const seen = new Set<unknown>();
+function repeated(
+  sensors: readonly unknown[],
+  keys: readonly string[],
+  expected: string,
+  mayRepeat: (sensor: unknown) => boolean = () => false,
+): readonly Problem[] {
+  const seen = new Map<unknown, boolean>();
   return sensors.flatMap((sensor, index) => {
     const value = keys.reduce(at, sensor);
     if (typeof value !== 'string') return [];
-    const again = seen.has(value);
-    seen.add(value);
-    return again ? [{ pointer: pointerOf(['sensors', index, ...keys]), found: foundText(value), expected }] : [];
+    const before = seen.get(value);
+    seen.set(value, (before ?? true) && mayRepeat(sensor));
+    if (before === undefined || (before && mayRepeat(sensor))) return [];
+    return [{ pointer: pointerOf(['sensors', index, ...keys]), found: foundText(value), expected }];
+  });
+}
+
+function isShared(sensor: unknown): boolean {
+  return at(sensor, 'modbus') !== undefined;
+}
+
+/** Sensors of one bus: one speed, and each its own unit. */
+function busProblems(sensors: readonly unknown[]): readonly Problem[] {
+  const speeds = new Map<string, string>();
+  const units = new Set<string>();
+  return sensors.flatMap((sensor, index) => {
+    const port = at(sensor, 'port');
+    const line = at(port, 'path') ?? at(port, 'tcp');
+    if (!isShared(sensor) || typeof line !== 'string') return [];
+    const problems: Problem[] = [];
+    const speed = JSON.stringify(['baudRate', 'dataBits', 'parity', 'stopBits'].map((key) => at(port, key)));
+    if (speed !== (speeds.get(line) ?? speed)) {
+      const pointer = pointerOf(['sensors', index, 'port']);
+      problems.push({ pointer, found: foundText(port), expected: 'set as for the other sensors on this line' });
+    }
+    speeds.set(line, speeds.get(line) ?? speed);
+    const unit = at(at(sensor, 'modbus'), 'unit');
+    const key = `${line} ${String(unit)}`;
+    if (typeof unit === 'number' && units.has(key)) {
+      const pointer = pointerOf(['sensors', index, 'modbus', 'unit']);
+      problems.push({ pointer, found: foundText(unit), expected: 'unique on its line' });
+    }
+    units.add(key);
+    return problems;
   });
 }
 
@@ -66,7 +105,7 @@ function frameProblems(sensor: unknown, path: Path): readonly Problem[] {
 }
 
 function nameProblems(sensor: unknown, path: Path): readonly Problem[] {
-  const names = namesOf(at(sensor, 'decode'));
+  const names = modbusNames(at(sensor, 'modbus')) ?? namesOf(at(sensor, 'decode'));
   if (names === undefined) return [];
   return usesOf(sensor, path)
     .filter((use) => !names.includes(use.name))
@@ -84,6 +123,8 @@ function nameProblems(sensor: unknown, path: Path): readonly Problem[] {
 /** Names that the decoder gives; undefined where only the frames know. */
 function namesOf(decode: unknown): readonly string[] | undefined {
   const type = at(decode, 'type');
+  if (type === 'raw') return ['hex', 'length'];
+  if (type === 'struct') return Object.keys(tableOf(at(decode, 'fields')));
   if (type === 'csv') {
     const columns = listOf(at(decode, 'columns')).filter((column) => typeof column === 'string');
     return columns.length === 0 ? undefined : columns;
@@ -91,6 +132,12 @@ function namesOf(decode: unknown): readonly string[] | undefined {
   const pattern = at(decode, 'pattern');
   if (type !== 'regex' || typeof pattern !== 'string' || patternFault(pattern) !== undefined) return undefined;
   return groupNames(pattern);
+}
+
+/** `poll` tells the records of one request from those of another. */
+function modbusNames(modbus: unknown): readonly string[] | undefined {
+  if (modbus === undefined) return undefined;
+  return ['poll', ...listOf(at(modbus, 'polls')).flatMap((poll) => Object.keys(tableOf(at(poll, 'fields'))))];
 }
 
 function usesOf(sensor: unknown, path: Path): readonly Use[] {
@@ -111,7 +158,10 @@ function usesOf(sensor: unknown, path: Path): readonly Use[] {
 }
 
 function fieldUses(fields: unknown, path: Path): readonly Use[] {
-  return Object.entries(tableOf(fields)).flatMap(([key, field]) => textUse(at(field, 'from'), [...path, key, 'from']));
+  return Object.entries(tableOf(fields)).flatMap(([key, field]) => [
+    ...textUse(at(field, 'from'), [...path, key, 'from']),
+    ...textUse(at(field, 'unitFrom'), [...path, key, 'unitFrom']),
+  ]);
 }
 
 function textUse(name: unknown, path: Path): readonly Use[] {

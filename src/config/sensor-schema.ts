@@ -1,0 +1,98 @@
+/**
+ * `sensors[]`: a line, what is said on it, how its bytes become readings, and what becomes of those. Either framing and
+ * decode, or modbus. Parsed, a Modbus sensor has the framing and decoder that stand for "none of our own".
+ */
+import * as v from 'valibot';
+import { decodeSchema } from './decode-schema.ts';
+import { duration, name, section } from './elements.ts';
+import { checkSchema, framingSchema } from './framing-schema.ts';
+import { modbusSchema } from './modbus-schema.ts';
+import { initSchema, pollSchema } from './poll-schema.ts';
+import { portSchema } from './port-schema.ts';
+import { profileSchema } from './profile-schema.ts';
+import { routeSchema } from './route-schema.ts';
+
+const ROUTES_EXPECTED = 'a list of 1 to 32 routes';
+const DECODE_EXPECTED = 'an object that says what a frame means, or modbus in its place';
+const BESIDE_EXPECTED =
+  'left out: modbus brings its own framing, check, decode, init and poll, and its line, which may be shared, no watchdog';
+const RATE_EXPECTED = 'left out: over tcp the serial server sets the baud rate';
+
+const keys = section('A sensor.', {
+  id: name('Name of the sensor in topics and events, unique on the device.'),
+  profile: v.exactOptional(profileSchema),
+  port: portSchema,
+  framing: v.exactOptional(framingSchema),
+  check: v.exactOptional(checkSchema),
+  decode: v.exactOptional(decodeSchema),
+  init: v.exactOptional(initSchema),
+  poll: v.exactOptional(pollSchema),
+  modbus: v.exactOptional(modbusSchema),
+  staleAfter: v.exactOptional(
+    duration('Without a good reading for this long the sensor is stale. Default 5m.', 1000, 604_800_000),
+  ),
+  watchdog: v.exactOptional(
+    duration('Without a good reading for this long the line is closed and opened again.', 1000, 604_800_000),
+  ),
+  routes: v.exactOptional(
+    v.pipe(
+      v.array(routeSchema, ROUTES_EXPECTED),
+      v.minLength(1, ROUTES_EXPECTED),
+      v.maxLength(32, ROUTES_EXPECTED),
+      v.description('What becomes of the readings. 1 to 32.'),
+    ),
+  ),
+});
+
+export const sensorSchema = v.pipe(
+  keys,
+  v.metadata({
+    anyOf: [{ required: ['decode', 'routes'] }, { required: ['modbus', 'routes'] }, { required: ['profile'] }],
+  }),
+  v.forward(
+    v.partialCheck(
+      [['decode'], ['modbus']],
+      ({ decode, modbus }) => decode !== undefined || modbus !== undefined,
+      DECODE_EXPECTED,
+    ),
+    ['decode'],
+  ),
+  v.forward(
+    v.partialCheck([['routes']], ({ routes }) => routes !== undefined, ROUTES_EXPECTED),
+    ['routes'],
+  ),
+  v.forward(
+    v.partialCheck(
+      [['modbus'], ['framing'], ['check'], ['decode'], ['init'], ['poll'], ['watchdog']],
+      ({ modbus, ...own }) =>
+        modbus === undefined ||
+        [own.framing, own.check, own.decode, own.init, own.poll, own.watchdog].every((each) => each === undefined),
+      BESIDE_EXPECTED,
+    ),
+    ['modbus'],
+  ),
+  v.forward(
+    v.partialCheck(
+      [['port'], ['init'], ['poll']],
+      ({ port, init, poll }) =>
+        port.kind !== 'tcp' ||
+        (poll?.handshake === undefined && (init?.steps ?? []).every((step) => step.baudRate === undefined)),
+      RATE_EXPECTED,
+    ),
+    ['poll'],
+  ),
+  v.forward(
+    v.partialCheck(
+      [['framing'], ['check']],
+      ({ framing, check }) => framing?.type !== 'sml' || check === undefined || check.type === 'none',
+      'left out: SML brings its own check',
+    ),
+    ['check'],
+  ),
+  v.transform(({ framing, decode, routes, ...rest }) => ({
+    ...rest,
+    framing: framing ?? { type: 'line' as const, delimiter: '\n', max: 1024 },
+    decode: decode ?? { type: 'raw' as const },
+    routes: routes ?? [],
+  })),
+);
