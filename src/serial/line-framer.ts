@@ -1,41 +1,16 @@
 /**
- * Cuts the byte stream of one connection into frames at a delimiter. What is not a frame comes out too, as `discarded`
- * with its count, so that noise shows in figures and not in silence. Memory is fixed at `max`, time is linear in the
- * bytes, and the result does not depend on how the bytes were cut into chunks. A framer serves one connection: a frame
- * torn by an unplug is never glued to what comes after it.
+ * Cuts the byte stream of one connection into frames at a delimiter. A frame whose check fails is discarded whole: there is
+ * nothing in it to go on from. Neither the delimiter is counted, nor the "\r" that is dropped from a frame with it.
  */
-
-/**
- * - `oversize`: a frame longer than `max`, as far as it was held; the framer now waits for the next delimiter.
- * - `rest`: further bytes of that frame.
- * - `torn`: what stood before the first delimiter of a connection that may have begun in the middle of a frame.
- * - `closed`: the connection ended in the middle of this frame.
- */
-export type DiscardReason = 'oversize' | 'rest' | 'torn' | 'closed';
-
-export type FramerOutput =
-  | { readonly kind: 'frame'; readonly bytes: Buffer }
-  | { readonly kind: 'discarded'; readonly count: number; readonly reason: DiscardReason };
-
-export interface Framer {
-  /** Frames are copies; the chunk is not kept. */
-  push(chunk: Buffer): readonly FramerOutput[];
-  /** The connection has ended. */
-  end(): readonly FramerOutput[];
-}
-
-export interface LineFraming {
-  readonly type: 'line';
-  readonly delimiter: string;
-  /** Bytes of a frame, without its delimiter. */
-  readonly max: number;
-}
+import { frameOutput, type OpenFrame } from './check.ts';
+import type { Framer, FramerOutput } from './framer.ts';
 
 export interface LineFramerOptions {
   readonly delimiter: Buffer;
   readonly max: number;
   /** The first bytes may belong to a frame whose beginning was never seen. */
   readonly startsTorn: boolean;
+  readonly open?: OpenFrame;
 }
 
 const CARRIAGE_RETURN = 0x0d;
@@ -45,6 +20,7 @@ export class LineFramer implements Framer {
   readonly #max: number;
   /** With "\n" a "\r" before it is part of the line's end, not of the frame. */
   readonly #stripsReturn: boolean;
+  readonly #open: OpenFrame;
   readonly #held: Buffer;
   #length = 0;
   /** Bytes at the end of the last chunk that may be the beginning of a delimiter. */
@@ -55,6 +31,7 @@ export class LineFramer implements Framer {
   constructor(options: LineFramerOptions) {
     this.#delimiter = Buffer.from(options.delimiter);
     this.#max = options.max;
+    this.#open = options.open ?? ((frame) => frame);
     this.#stripsReturn = options.delimiter.equals(Buffer.from('\n'));
     this.#held = Buffer.allocUnsafe(options.max + (this.#stripsReturn ? 1 : 0));
     this.#skipping = options.startsTorn ? 'torn' : undefined;
@@ -110,7 +87,10 @@ export class LineFramer implements Framer {
     const hasReturn = this.#stripsReturn && this.#length > 0 && this.#held[this.#length - 1] === CARRIAGE_RETURN;
     const length = hasReturn ? this.#length - 1 : this.#length;
     if (length > this.#max) outputs.push({ kind: 'discarded', count: this.#length, reason: 'oversize' });
-    else if (length > 0) outputs.push({ kind: 'frame', bytes: Buffer.from(this.#held.subarray(0, length)) });
+    else if (length > 0) {
+      const frame = frameOutput(this.#held.subarray(0, length), this.#open);
+      outputs.push(frame ?? { kind: 'discarded', count: this.#length, reason: 'check' });
+    }
     this.#length = 0;
   }
 
