@@ -3,6 +3,7 @@
  * broker), runs, and stops in the reverse one: lines first, then what is in flight drains, then the farewell, then the
  * ledger. What a part needs of the world comes in through `AgentPorts`.
  */
+import { AgentSensors } from './agent-sensors.ts';
 import { Connection, type Traffic } from './broker/connection.ts';
 import { Presence } from './broker/presence.ts';
 import { Subscription } from './broker/subscription.ts';
@@ -37,15 +38,12 @@ import type {
   SampleSink,
   StateStore,
 } from './ports.ts';
-import { Sensor } from './sensor/sensor.ts';
-import { lineFactory } from './serial/line.ts';
 import { infoOf } from './status/info.ts';
 import { LocalStatus } from './status/local-status.ts';
 import { SlowFigures } from './status/slow-figures.ts';
 import { type StatusDocument, statusOf } from './status/status.ts';
 import { FormerSensors } from './status/former-sensors.ts';
 import { HostSensor } from './telemetry/host-sensor.ts';
-import { samplesFactory } from './telemetry/samples.ts';
 
 /** Time for events in flight to be handed over at a stop, milliseconds. What is not, stays in the ledger. */
 const DRAIN_MS = 3000;
@@ -91,7 +89,7 @@ export class Agent {
   readonly #presence: Presence;
   readonly #subscription: Subscription;
   readonly #connection: Connection;
-  readonly #sensors: readonly Sensor[];
+  readonly #sensors: AgentSensors;
   readonly #hostSensor: HostSensor | undefined;
   readonly #desk: CommandDesk;
   readonly #schedule: Schedule;
@@ -130,12 +128,21 @@ export class Agent {
       heartbeatMs: config.broker.heartbeat,
       figures: () => this.#status(),
       info: () => infoOf({ ...options, boot: ports.boot.id, commands: this.#desk.accepted, signer: ports.signer }),
-      sensors: () => this.#sensors.map((sensor) => ({ sensor: sensor.id, ...sensor.state() })),
+      sensors: () => this.#sensors.all.map((sensor) => ({ sensor: sensor.id, ...sensor.state() })),
     });
     this.#subscription = new Subscription({ ...ports, topics: this.#topics, onChange: changed });
     this.#connection = this.#makeConnection();
     const samples: SampleSink = { publish: (topic, payload) => this.#publishSample(topic, payload) };
-    this.#sensors = this.#makeSensors(samples);
+    this.#sensors = new AgentSensors({
+      ...options,
+      topics: this.#topics,
+      samples,
+      events: this.#ledger,
+      onState: (sensor) => {
+        this.#presence.sensorChanged(sensor);
+        this.#localStatus.changed();
+      },
+    });
     const { host } = config;
     this.#hostSensor =
       host === undefined ? undefined : new HostSensor({ ...ports, topics: this.#topics, samples, config: host });
@@ -172,7 +179,7 @@ export class Agent {
     }
     await this.#figures.start();
     await this.#receipts.start();
-    for (const sensor of this.#sensors) sensor.start();
+    await this.#sensors.start();
     this.#hostSensor?.start();
     this.#connection.start();
     await this.#schedule.start();
@@ -184,7 +191,7 @@ export class Agent {
   async stop(why: 'shutdown' | 'reboot' | 'update'): Promise<void> {
     this.#schedule.stop();
     this.#hostSensor?.stop();
-    await Promise.all(this.#sensors.map((sensor) => sensor.stop()));
+    await this.#sensors.stop();
     await this.#drain();
     await this.#presence.farewell(why);
     await this.#connection.stop();
@@ -209,20 +216,6 @@ export class Agent {
       receipts,
       ...(signer === undefined ? {} : { signer }),
       onRefusing: () => this.#changed(),
-    });
-  }
-
-  #makeSensors(samples: SampleSink): readonly Sensor[] {
-    const { config, ports } = this.#options;
-    const createLine = lineFactory({ ...ports, opener: ports.lines });
-    const createSamples = samplesFactory({ ...ports, samples, topics: this.#topics });
-    const events = this.#ledger;
-    return config.sensors.map((sensor) => {
-      const onState = (): void => {
-        this.#presence.sensorChanged(sensor.id);
-        this.#localStatus.changed();
-      };
-      return new Sensor({ ...ports, config: sensor, createLine, createSamples, events, onState });
     });
   }
 
@@ -373,13 +366,12 @@ export class Agent {
       forbiddenTopics: this.#subscription.refused ? [...forbidden, 'down/#'] : forbidden,
       eventsHeld: this.#eventsHeld,
       guarantee: this.#guarantee,
-      sensors: this.#sensors.map((sensor) => ({ id: sensor.id, state: sensor.state().state })),
+      sensors: this.#sensors.all.map((sensor) => ({ id: sensor.id, state: sensor.state().state })),
     });
   }
 
   #telemetryDropped(): number {
-    const ofSensors = this.#sensors.reduce((sum, sensor) => sum + sensor.counters.samplesDropped, 0);
-    return ofSensors + (this.#hostSensor?.counters.dropped ?? 0);
+    return this.#sensors.samplesDropped + (this.#hostSensor?.counters.dropped ?? 0);
   }
 
   #local(): Readonly<Record<string, unknown>> {

@@ -10,6 +10,7 @@ export type FaultCode =
   | 'ledger.closed'
   | 'event.invalid' // the draft breaks a bound (size, names)
   | 'line.closed' // a write was meant for a connection that is gone
+  | 'line.silent' // the device did not answer in its time
   | 'line.open' // the port could not be opened
   | 'broker.unreachable'
   | 'broker.refused'

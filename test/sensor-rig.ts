@@ -3,6 +3,8 @@ import type { AppendResult, Clock, EventDraft, EventSink, SampleSink } from '../
 import { Fault } from '../src/fault.ts';
 import type { CreateLine, Line, LineEvents } from '../src/serial/line.ts';
 import type { SensorConfig } from '../src/sensor/config.ts';
+import type { EventMemory } from '../src/sensor/event-rule.ts';
+import type { RememberedEvents } from '../src/sensor/event-rules.ts';
 
 export class HandClock implements Clock {
   #nowMs = 1000;
@@ -76,6 +78,9 @@ export class HandLedger implements EventSink {
 export class HandLine {
   events: LineEvents | undefined;
   readonly written: { readonly generation: number; readonly text: string }[] = [];
+  readonly baudRates: number[] = [];
+  readonly reopened: string[] = [];
+  taker: ((chunk: Buffer) => void) | undefined;
   generation = 1;
   stopped = false;
 
@@ -83,7 +88,8 @@ export class HandLine {
     this.events = events;
     return {
       state: { kind: 'closed' },
-      counters: { bytes: 0, frames: 0, discardedBytes: 0, oversize: 0, reopens: 0, openFailures: 0 },
+      counters: { bytes: 0, frames: 0, discardedBytes: 0, oversize: 0, checkErrors: 0, reopens: 0, openFailures: 0 },
+      recentBytes: Buffer.alloc(0),
       start: () => events.up(this.generation),
       stop: () => {
         this.stopped = true;
@@ -94,12 +100,25 @@ export class HandLine {
         this.written.push({ generation, text: bytes.toString() });
         return Promise.resolve();
       },
+      setBaudRate: (_, baudRate) => {
+        this.baudRates.push(baudRate);
+        return Promise.resolve();
+      },
+      divert: (_, take, rest) => {
+        this.taker = take;
+        if (rest !== undefined) this.say(rest.toString('latin1'));
+      },
+      forget: () => undefined,
+      reopen: (_, reason) => {
+        this.reopened.push(reason);
+      },
     };
   };
 
   say(frame: object | string): void {
     const text = typeof frame === 'string' ? frame : JSON.stringify(frame);
-    this.events?.frame(this.generation, Buffer.from(text));
+    const bytes = Buffer.from(text);
+    this.events?.frame(this.generation, bytes, bytes);
   }
 }
 
@@ -141,4 +160,12 @@ export function pumpConfig(port: SensorConfig['port']): SensorConfig {
 
 export function sale(seq: number, ml = seq * 10): string {
   return `{"k":"sale","boot":"a1","seq":${seq},"ml":${ml}}`;
+}
+
+/** What rules remember, kept in a map. */
+export function keptMemory(kept = new Map<string, EventMemory>()): RememberedEvents {
+  return {
+    of: (route) => kept.get(route),
+    set: (route, memory) => void (memory === undefined ? kept.delete(route) : kept.set(route, memory)),
+  };
 }

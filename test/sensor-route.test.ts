@@ -39,6 +39,7 @@ test("an event has exact values, the sensor's own number, the raw frame and its 
   assert.deepEqual(plan([saleRoute], good), [
     {
       kind: 'event',
+      route: 0,
       draft: {
         sensor: 'pump',
         stream: 'sale',

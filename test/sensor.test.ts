@@ -6,13 +6,14 @@ import { topicsOf } from '../src/broker/topics.ts';
 import { APPENDS_WAITING_MAX } from '../src/limits.ts';
 import { systemChance } from '../src/platform/chance.ts';
 import { systemClock } from '../src/platform/clock.ts';
+import { systemCron } from '../src/platform/cron.ts';
 import { parseJson } from '../src/platform/json.ts';
 import { lineOpener } from '../src/platform/lines.ts';
 import type { Clock, PortSpec } from '../src/ports.ts';
 import { lineFactory } from '../src/serial/line.ts';
 import { Sensor, type SensorOptions } from '../src/sensor/sensor.ts';
 import { samplesFactory } from '../src/telemetry/samples.ts';
-import { HandClock, HandLedger, HandLine, KeptSamples, pumpConfig, sale } from './sensor-rig.ts';
+import { HandClock, HandLedger, HandLine, keptMemory, KeptSamples, pumpConfig, sale } from './sensor-rig.ts';
 import { canHangUp, keptLog, type LogLine, ptyFarEnd, tcpFarEnd, until } from './serial-rig.ts';
 
 const NOWHERE: PortSpec = { kind: 'tcp', host: '127.0.0.1', port: 1 };
@@ -37,6 +38,9 @@ function handBench(t: TestContext, clock: Clock = systemClock, options: Partial<
     createLine: line.create,
     createSamples: samplesFactory({ clock, samples, topics }),
     events: ledger,
+    cron: systemCron,
+    memory: keptMemory(),
+    busOf: () => assert.fail('no Modbus here'),
     ...options,
   });
   t.after(() => sensor.stop());
@@ -55,6 +59,9 @@ function realBench(t: TestContext, port: PortSpec): Omit<Bench, 'line'> {
     createLine: lineFactory({ opener: lineOpener(clock), clock, chance: systemChance, log: keptLog(log) }),
     createSamples: samplesFactory({ clock, samples, topics }),
     events: ledger,
+    cron: systemCron,
+    memory: keptMemory(),
+    busOf: () => assert.fail('no Modbus here'),
   });
   t.after(() => sensor.stop());
   sensor.start();
@@ -226,7 +233,7 @@ test('the state follows successful reads, and says since when and why', (t) => {
   const clock = new HandClock();
   const changes: string[] = [];
   const { sensor, line } = handBench(t, clock, {
-    staleAfterMs: 60_000,
+    config: { ...pumpConfig(NOWHERE), staleAfter: 60_000 },
     onState: () => changes.push(sensor.state().state),
   });
   assert.equal(sensor.state().state, 'absent');
@@ -246,7 +253,7 @@ test('the state follows successful reads, and says since when and why', (t) => {
   assert.equal(sensor.state().state, 'error');
   line.say('{"k":"t","t":20}');
   assert.equal(sensor.state().state, 'ok');
-  line.events?.discarded(1, 5000);
+  line.events?.discarded(1, 5000, 'noise');
   assert.equal(sensor.state().state, 'error');
   line.events?.down(1, 'the line hung up');
   assert.deepEqual([sensor.state().state, sensor.state().why], ['absent', 'the line hung up']);

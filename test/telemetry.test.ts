@@ -150,3 +150,56 @@ test('stopped, it sends what waits and takes nothing more', () => {
   assert.equal(sink.sent.length, 1);
   assert.equal(clock.timers, 0);
 });
+
+test('several reductions go out under names of their own; a text has only its last', () => {
+  const { clock, sink, intake } = bench({ reduce: ['min', 'max', 'mean', 'count'] });
+  for (const value of [0.1, 0.2]) intake.take(0, [power(value), { name: 'mode', value: 'on', unit: undefined }]);
+  clock.pass(5000);
+  assert.deepEqual(sink.sent[0]?.body['readings'], [
+    ['power.min', 0.1, 'W', 0],
+    ['power.max', 0.2, 'W', 0],
+    ['power.mean', 0.15, 'W', 0],
+    ['power.count', 2, null, 0],
+    ['mode.count', 2, null, 0],
+  ]);
+});
+
+test('a change beyond the dead band goes out at once, and no change still goes out on the beat', () => {
+  const { clock, sink, intake } = bench({ every: 60_000, onChange: { power: '10' } });
+  const values = (): unknown[] =>
+    sink.sent.map(({ body }) => (body['readings'] as unknown[][]).map(([, value]) => value));
+  intake.take(0, [power(100)]);
+  assert.deepEqual(values(), [[100]]);
+  for (const value of [105, 109.9]) intake.take(0, [power(value)]);
+  assert.deepEqual(values(), [[100]]);
+  intake.take(0, [power(110)]);
+  assert.deepEqual(values(), [[100], [110]]);
+  intake.take(0, [power(111)]);
+  clock.pass(60_000);
+  assert.deepEqual(values(), [[100], [110], [111]]);
+  clock.pass(600_000);
+  assert.equal(sink.sent.length, 3);
+});
+
+test('what was sent on the beat is what a change is measured from', () => {
+  const { clock, sink, intake } = bench({ every: 60_000, onChange: { power: '10' } });
+  intake.take(0, [power(100)]);
+  intake.take(0, [power(109)]);
+  clock.pass(60_000);
+  intake.take(0, [power(118)]);
+  assert.equal(sink.sent.length, 2);
+  intake.take(0, [power(119)]);
+  assert.equal(sink.sent.length, 3);
+});
+
+test('the rate is capped: between two samples there is at least the gap, and the newest value is not lost', () => {
+  const { clock, sink, intake } = bench({ every: 0, gap: 1000 });
+  for (let at = 0; at < 50; at += 1) {
+    intake.take(0, [power(at)]);
+    clock.pass(100);
+  }
+  clock.pass(1000);
+  assert.equal(sink.sent.length, 6);
+  assert.deepEqual(sink.sent.at(-1)?.body['readings'], [['power', 49, 'W', 0]]);
+  assert.equal(clock.timers, 0);
+});

@@ -39,6 +39,12 @@ export function multiplyDecimals(left: Decimal, right: Decimal): Decimal | undef
   return bounded({ digits: left.digits * right.digits, decimals: left.decimals + right.decimals });
 }
 
+/** The exact difference; undefined when it has too many digits. */
+export function subtractDecimals(left: Decimal, right: Decimal): Decimal | undefined {
+  const decimals = Math.max(left.decimals, right.decimals);
+  return bounded({ digits: digitsAt(left, decimals) - digitsAt(right, decimals), decimals });
+}
+
 /** Negative, 0 or positive as `left` is less than, equal to or greater than `right`. */
 export function compareDecimals(left: Decimal, right: Decimal): number {
   const decimals = Math.max(left.decimals, right.decimals);

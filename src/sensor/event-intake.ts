@@ -30,6 +30,7 @@ interface Waiting {
   readonly generation: number;
   readonly draft: EventDraft;
   readonly answer: Buffer | undefined;
+  readonly onResult: (accepted: boolean) => void;
   readonly result: Promise<AppendResult>;
 }
 
@@ -51,18 +52,24 @@ export class EventIntake {
     this.#options = options;
   }
 
-  add(generation: number, draft: EventDraft, answer: Buffer | undefined): void {
+  /** `onResult`: whether the event is now in the ledger, or was before. */
+  add(
+    generation: number,
+    draft: EventDraft,
+    answer: Buffer | undefined,
+    onResult: (accepted: boolean) => void = () => undefined,
+  ): void {
     const { events, reports } = this.#options;
     if (this.#waiting.length >= APPENDS_WAITING_MAX) {
       this.counters.overflow += 1;
       reports.trouble('overflow', 'event not accepted: too many wait for the disk', { reason: 'overflow' });
-      return;
+      return onResult(false);
     }
     const result = events.append(draft).catch(
       // A sink does not reject; if one does, the event is not known to be on disk.
       (error: unknown): AppendResult => ({ kind: 'refused', code: 'ledger.disk', reason: reasonOf(error) }),
     );
-    this.#waiting.push({ generation, draft, answer, result });
+    this.#waiting.push({ generation, draft, answer, onResult, result });
     if (this.#waiting.length === 1) this.#settling = this.#settleAll();
   }
 
@@ -73,9 +80,9 @@ export class EventIntake {
 
   async #settleAll(): Promise<void> {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      if (this.#report(next, await next.result) && next.answer !== undefined) {
-        await this.#answer(next.generation, next.answer);
-      }
+      const isKept = this.#report(next, await next.result);
+      next.onResult(isKept);
+      if (isKept && next.answer !== undefined) await this.#answer(next.generation, next.answer);
       this.#waiting.shift();
     }
   }

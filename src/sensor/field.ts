@@ -40,11 +40,16 @@ export function telemetryValue(field: TelemetryField, scalar: Scalar): Telemetry
   return { kind: 'value', value: Number(formatDecimal(decimal)) };
 }
 
-/** Undefined when the value is not what the field says it is. */
-export function eventField(field: EventRouteField, scalar: Scalar): EventField | undefined {
+/** Undefined when the value is not what the field says it is. `unit`: what `unitFrom` has found. */
+export function eventField(
+  field: EventRouteField,
+  scalar: Scalar,
+  unit: string | undefined = undefined,
+): EventField | undefined {
   const value = field.as === 'decimal' || field.as === 'integer' ? numeric(field, scalar) : plain(field.as, scalar);
   if (value === undefined) return undefined;
-  return field.unit === undefined ? value : { value: value.value, unit: field.unit, quality: value.quality };
+  const named = unit ?? field.unit;
+  return named === undefined ? value : { value: value.value, unit: named, quality: value.quality };
 }
 
 function numeric(field: EventRouteField, scalar: Scalar): EventField | undefined {

@@ -3,9 +3,11 @@
  * one of its fields, its own number, or what its answer needs is no event: it is reported and not answered, so the sensor
  * keeps it.
  */
+import { bytesOfText } from '../bytes-text.ts';
 import type { EventDraft, EventField } from '../ports.ts';
+import type { Framing } from '../serial/framing.ts';
 import { type AnswerTemplate, parseAnswer, renderAnswer } from './answer.ts';
-import type { EventRoute, Literal, RouteConfig, SensorConfig, TelemetryRoute } from './config.ts';
+import type { EventRoute, Literal, RouteConfig, SensorConfig, TelemetryField, TelemetryRoute } from './config.ts';
 import { compareDecimals, parseDecimal } from './decimal.ts';
 import { eventField, telemetryValue } from './field.ts';
 import type { DecodedRecord, Scalar } from './record.ts';
@@ -34,7 +36,12 @@ export type Outcome =
       readonly outOfRange: number;
       readonly unusable: number;
     }
-  | { readonly kind: 'event'; readonly draft: EventDraft; readonly answer: Buffer | undefined }
+  | {
+      readonly kind: 'event';
+      readonly route: number;
+      readonly draft: EventDraft;
+      readonly answer: Buffer | undefined;
+    }
   /** `reason` names fields of the configuration, never values. */
   | { readonly kind: 'no-event'; readonly route: number; readonly reason: string };
 
@@ -44,12 +51,14 @@ export function routesOf(config: SensorConfig): readonly Route[] {
     when: route.when ?? {},
     telemetry: route.telemetry,
     event: route.event,
-    answer: answerOf(route, config.framing.delimiter),
+    answer: answerOf(route, config.framing),
   }));
 }
 
-function answerOf(route: RouteConfig, delimiter: string): AnswerTemplate | undefined {
-  return route.answer === undefined ? undefined : parseAnswer(route.answer.write, delimiter);
+function answerOf(route: RouteConfig, framing: Framing): AnswerTemplate | undefined {
+  if (route.answer === undefined) return undefined;
+  const delimiter = framing.type === 'line' ? bytesOfText(framing.delimiter).toString('latin1') : '\n';
+  return parseAnswer(route.answer.write, delimiter);
 }
 
 /** What becomes of a frame; empty when no route takes it. */
@@ -96,7 +105,7 @@ function planReadings(route: number, telemetry: TelemetryRoute, record: DecodedR
     const scalar = record.get(field.from);
     if (scalar === undefined) continue;
     const value = telemetryValue(field, scalar);
-    if (value.kind === 'value') readings.push({ name, value: value.value, unit: field.unit });
+    if (value.kind === 'value') readings.push({ name, value: value.value, unit: unitOf(field, record) ?? field.unit });
     else if (value.kind === 'out-of-range') outOfRange += 1;
     else unusable += 1;
   }
@@ -109,7 +118,7 @@ function planEvent(sensor: string, route: Route, event: EventRoute, record: Deco
   for (const [name, field] of Object.entries(event.fields)) {
     const scalar = record.get(field.from);
     if (scalar === undefined) return noEvent(`${field.from} is missing`);
-    const value = eventField(field, scalar);
+    const value = eventField(field, scalar, unitOf(field, record));
     if (value === undefined) return noEvent(`${field.from} is not what ${name} says it is`);
     data.push([name, value]);
   }
@@ -121,9 +130,16 @@ function planEvent(sensor: string, route: Route, event: EventRoute, record: Deco
   const draft = { sensor, stream: event.stream, type: event.type, data: Object.fromEntries(data), raw: frame };
   return {
     kind: 'event',
+    route: route.index,
     draft: source === undefined ? draft : { ...draft, source },
     answer: answer?.bytes,
   };
+}
+
+/** The unit that stands in the frame; what can not be one is left out. */
+function unitOf(field: TelemetryField, record: DecodedRecord): string | undefined {
+  const text = field.unitFrom === undefined ? undefined : record.get(field.unitFrom)?.text;
+  return text !== undefined && /^\P{Cc}{1,32}$/u.test(text) ? text : undefined;
 }
 
 /** The sensor's own number of the event, or why it has none. */

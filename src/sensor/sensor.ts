@@ -1,17 +1,22 @@
 /**
- * One sensor: its line's frames are decoded and go by its routes to telemetry or to the ledger, and what the ledger has
- * accepted is answered. Here the parts are tied together; what each decides stands in its own file.
+ * One sensor: the records of its source go by its routes to telemetry or to the ledger, and what the ledger has accepted is
+ * answered. Here the parts are tied together; what each decides stands in its own file.
  */
-import type { Clock, EventSink, Log, Timer } from '../ports.ts';
-import type { CreateLine, Line, LineCounters } from '../serial/line.ts';
+import type { Clock, Cron, EventSink, Log, PortSpec, Timer } from '../ports.ts';
+import type { CreateLine } from '../serial/line.ts';
+import type { ModbusBus } from '../serial/modbus-bus.ts';
 import type { SensorConfig, TelemetryRoute } from './config.ts';
 import type { ParseJson } from './decode-json.ts';
-import { decoderOf, passesWhenTorn } from './decoder.ts';
 import { EventIntake, type IntakeCounters } from './event-intake.ts';
-import { type HealthInput, judgeHealth, NEW_HEALTH, nextHealth, type SensorCondition } from './health.ts';
-import type { Decoder } from './record.ts';
+import { EventRules, type RememberedEvents } from './event-rules.ts';
+import { BAD_WHY, type HealthInput, judgeHealth, NEW_HEALTH, nextHealth, type SensorCondition } from './health.ts';
+import { LineSource } from './line-source.ts';
+import { ModbusSource } from './modbus-source.ts';
+import type { DecodedRecord } from './record.ts';
+import { Registers } from './registers.ts';
 import { Reports } from './reports.ts';
 import { type Outcome, planFrame, type Reading, type Route, routesOf } from './route.ts';
+import type { Source, SourceCounters, SourceEvents } from './source.ts';
 
 /** Where a sensor's readings go: bounded, may lose them, counts what it loses. */
 export interface SampleIntake {
@@ -24,17 +29,19 @@ export interface SampleIntake {
 /** `routes`: by their place in the configuration; undefined for those that are no telemetry. */
 export type CreateSamples = (sensor: string, routes: readonly (TelemetryRoute | undefined)[]) => SampleIntake;
 
-export interface SensorCounters extends LineCounters, Readonly<IntakeCounters> {
-  /** Frames that could not be decoded. */
-  readonly invalid: number;
-  /** Frames that no route took. */
+export interface SensorCounters extends SourceCounters, Readonly<IntakeCounters> {
+  /** Records that no route took. */
   readonly unrouted: number;
   /** Telemetry values dropped because they were out of range. */
   readonly outOfRange: number;
   /** Telemetry values dropped because they were not what their field says. */
   readonly unusable: number;
-  /** Frames for an event that lacked a field, a number or what the answer needs. */
+  /** Values of registers that fell or rose too far: dropped as telemetry, marked as suspect in events. */
+  readonly flagged: number;
+  /** Records for an event that lacked a field, a number or what the answer needs. */
   readonly noEvent: number;
+  /** Lines closed and opened again because nothing good had come for the time of `watchdog`. */
+  readonly watchdog: number;
   readonly samples: number;
   readonly samplesDropped: number;
 }
@@ -51,13 +58,16 @@ export interface SensorState {
 export interface SensorOptions {
   readonly config: SensorConfig;
   readonly clock: Clock;
+  readonly cron: Cron;
   readonly log: Log;
   readonly parseJson: ParseJson;
   readonly createLine: CreateLine;
+  /** The bus of a port, for Modbus sensors: the same for the same port. */
+  readonly busOf: (port: PortSpec) => Pick<ModbusBus, 'join'>;
   readonly createSamples: CreateSamples;
   readonly events: EventSink;
-  /** Without a good frame for this long the sensor is stale. Default five minutes. */
-  readonly staleAfterMs?: number;
+  /** What the rules of events remember across a restart. */
+  readonly memory: RememberedEvents;
   /** Called when `state().state` or its `why` has changed. */
   readonly onState?: () => void;
 }
@@ -65,66 +75,53 @@ export interface SensorOptions {
 const STALE_AFTER_MS = 300_000;
 /** Time at a stop for events that wait for the disk, milliseconds. */
 const STOP_MS = 2000;
-/** Bytes of a bad frame that the log may show. */
-const SAMPLE_BYTES = 64;
 
 export class Sensor {
   readonly #options: SensorOptions;
-  readonly #id: string;
   readonly #staleAfterMs: number;
-  readonly #decode: Decoder;
   readonly #routes: readonly Route[];
   readonly #reports: Reports;
-  readonly #line: Line;
+  readonly #source: Source;
   readonly #samples: SampleIntake;
   readonly #intake: EventIntake;
-  readonly #counters = { invalid: 0, unrouted: 0, outOfRange: 0, unusable: 0, noEvent: 0 };
+  readonly #rules: EventRules;
+  readonly #registers = new Registers();
+  readonly #counters = { unrouted: 0, outOfRange: 0, unusable: 0, flagged: 0, noEvent: 0, watchdog: 0 };
   #health = NEW_HEALTH;
-  #said: { readonly state: SensorCondition; readonly why: string; readonly sinceMs: number };
+  #said: { readonly state: SensorCondition; readonly why: string; readonly hint: string; readonly sinceMs: number };
   #lastGoodWallMs: number | undefined;
   #stale: Timer | undefined;
+  #watchdog: Timer | undefined;
   #stopping = false;
 
   constructor(options: SensorOptions) {
-    const { config, clock, log, parseJson, createLine, createSamples, events } = options;
+    const { config, clock, log, createSamples, events, memory } = options;
     this.#options = options;
-    this.#id = config.id;
-    this.#staleAfterMs = options.staleAfterMs ?? STALE_AFTER_MS;
-    this.#decode = decoderOf(config.decode, parseJson);
+    this.#staleAfterMs = config.staleAfter ?? STALE_AFTER_MS;
     this.#routes = routesOf(config);
     this.#reports = new Reports({ sensor: config.id, clock, log });
-    this.#line = createLine({
-      sensor: config.id,
-      port: config.port,
-      framing: config.framing,
-      dropsTorn: passesWhenTorn(config.decode),
-      events: {
-        up: () => this.#note({ kind: 'up', atMs: clock.monotonicMs() }),
-        down: (_, reason) => this.#note({ kind: 'down', why: reason }),
-        frame: (generation, bytes) => this.#frame(generation, bytes),
-        discarded: (_, count) => this.#note({ kind: 'bad', bytes: count }),
-      },
-    });
+    this.#source = this.#makeSource();
     this.#samples = createSamples(
       config.id,
       this.#routes.map((route) => route.telemetry),
     );
     this.#intake = new EventIntake({
       events,
-      write: (generation, bytes) => this.#line.write(generation, bytes),
+      write: (generation, bytes) => this.#source.write(generation, bytes),
       reports: this.#reports,
     });
-    this.#said = { state: 'absent', why: NEW_HEALTH.downWhy ?? '', sinceMs: clock.wallMs() };
+    this.#rules = new EventRules(memory);
+    this.#said = { state: 'absent', why: NEW_HEALTH.downWhy ?? '', hint: '', sinceMs: clock.wallMs() };
   }
 
   get id(): string {
-    return this.#id;
+    return this.#options.config.id;
   }
 
   get counters(): SensorCounters {
     const { published, dropped } = this.#samples.counters;
     return {
-      ...this.#line.counters,
+      ...this.#source.counters,
       ...this.#intake.counters,
       ...this.#counters,
       samples: published,
@@ -134,10 +131,10 @@ export class Sensor {
 
   state(): SensorState {
     this.#settleState();
-    const { state, why, sinceMs } = this.#said;
+    const { state, why, hint, sinceMs } = this.#said;
     return {
       state,
-      why,
+      why: why + hint,
       since: new Date(sinceMs).toISOString(),
       last_good: this.#lastGoodWallMs === undefined ? undefined : new Date(this.#lastGoodWallMs).toISOString(),
       counters: this.counters,
@@ -145,52 +142,77 @@ export class Sensor {
   }
 
   start(): void {
-    this.#line.start();
+    this.#source.start();
   }
 
   /** Takes no more frames, answers what the ledger accepts within two seconds, and closes the line. */
   async stop(): Promise<void> {
     this.#stopping = true;
     this.#stale?.cancel();
+    this.#watchdog?.cancel();
     let timer: Timer | undefined;
     const late = new Promise<void>((resolve) => {
       timer = this.#options.clock.after(STOP_MS, resolve);
     });
     await Promise.race([this.#intake.idle(), late]);
     timer?.cancel();
-    await this.#line.stop();
+    await this.#source.stop();
     this.#samples.stop();
   }
 
-  #frame(generation: number, frame: Buffer): void {
+  #makeSource(): Source {
+    const { clock } = this.#options;
+    const events: SourceEvents = {
+      up: () => {
+        this.#note({ kind: 'up', atMs: clock.monotonicMs() });
+        this.#watch();
+      },
+      down: (why) => {
+        this.#watchdog?.cancel();
+        this.#watchdog = undefined;
+        this.#note({ kind: 'down', why });
+      },
+      record: (generation, record, raw) => this.#record(generation, record, raw),
+      bad: (bytes) => this.#note({ kind: 'bad', bytes }),
+      silent: () => this.#note({ kind: 'silent' }),
+    };
+    const { config, busOf } = this.#options;
+    const { id, modbus, port } = config;
+    if (modbus === undefined) return new LineSource({ ...this.#options, reports: this.#reports, events });
+    return new ModbusSource({ ...this.#options, sensor: id, modbus, bus: busOf(port), reports: this.#reports, events });
+  }
+
+  #record(generation: number, record: DecodedRecord, raw: Buffer): void {
     if (this.#stopping) return;
-    const decoded = this.#decode(frame);
-    if (decoded.kind === 'invalid') {
-      this.#counters.invalid += 1;
-      this.#note({ kind: 'bad', bytes: frame.length });
-      this.#reports.noise('invalid', 'frame is not valid', decoded.reason, () => ({
-        bytes: frame.length,
-        hex: frame.toString('hex', 0, SAMPLE_BYTES),
-      }));
-      return;
-    }
-    this.#lastGoodWallMs = this.#options.clock.wallMs();
-    this.#note({ kind: 'good', atMs: this.#options.clock.monotonicMs() });
-    const outcomes = planFrame(this.#id, this.#routes, decoded.record, frame);
+    const { clock } = this.#options;
+    this.#lastGoodWallMs = clock.wallMs();
+    this.#note({ kind: 'good', atMs: clock.monotonicMs() });
+    const outcomes = planFrame(this.id, this.#routes, record, raw);
     if (outcomes.length === 0) this.#counters.unrouted += 1;
     for (const outcome of outcomes) this.#apply(generation, outcome);
   }
 
   #apply(generation: number, outcome: Outcome): void {
+    const route = this.#routes[outcome.route];
     switch (outcome.kind) {
-      case 'readings':
+      case 'readings': {
         this.#counters.outOfRange += outcome.outOfRange;
         this.#counters.unusable += outcome.unusable;
-        if (outcome.readings.length > 0) this.#samples.take(outcome.route, outcome.readings);
+        if (route?.telemetry === undefined) return;
+        const readings = this.#registers.sift(outcome.route, route.telemetry, outcome.readings);
+        this.#counters.flagged += outcome.readings.length - readings.length;
+        if (readings.length > 0) this.#samples.take(outcome.route, readings);
         return;
-      case 'event':
-        this.#intake.add(generation, outcome.draft, outcome.answer);
+      }
+      case 'event': {
+        this.#reports.over(`no-event ${outcome.route}`);
+        const { draft, answer } = outcome;
+        const judged = route && this.#rules.judge(route, draft.data, this.#options.clock.wallMs());
+        if (judged === undefined) return;
+        this.#counters.flagged += judged.flagged;
+        this.#intake.add(generation, { ...draft, data: judged.data }, answer, judged.settle);
         return;
+      }
       case 'no-event':
         this.#counters.noEvent += 1;
         this.#reports.trouble(`no-event ${outcome.route}`, 'frame makes no event; not answered', {
@@ -212,7 +234,9 @@ export class Sensor {
     const verdict = judgeHealth(this.#health, nowMs, this.#staleAfterMs);
     if (verdict.state !== this.#said.state || verdict.why !== this.#said.why) {
       const since = verdict.state === this.#said.state ? this.#said.sinceMs : clock.wallMs();
-      this.#said = { state: verdict.state, why: verdict.why, sinceMs: since };
+      // Once, as it began: a text that changed with each byte would be published with each byte.
+      const hint = verdict.why === BAD_WHY ? this.#source.hint() : undefined;
+      this.#said = { ...verdict, hint: hint === undefined ? '' : `: ${hint}`, sinceMs: since };
       onState?.();
     }
     if (verdict.staleAtMs === undefined || this.#stale !== undefined || this.#stopping) return;
@@ -220,6 +244,20 @@ export class Sensor {
     this.#stale = clock.after(Math.max(1, verdict.staleAtMs - nowMs), () => {
       this.#stale = undefined;
       this.#settleState();
+    });
+  }
+
+  /** A line that is up and brings nothing good for so long is closed and opened again: drivers and adapters do hang. */
+  #watch(): void {
+    const { clock, config } = this.#options;
+    if (config.watchdog === undefined || this.#stopping) return;
+    const watchdogMs = config.watchdog;
+    const dueMs = (this.#health.lastGoodMs ?? this.#health.upMs) + watchdogMs;
+    this.#watchdog = clock.after(Math.max(1, dueMs - clock.monotonicMs()), () => {
+      const silentMs = clock.monotonicMs() - (this.#health.lastGoodMs ?? this.#health.upMs);
+      if (silentMs < watchdogMs) return this.#watch();
+      this.#counters.watchdog += 1;
+      this.#source.reopen(`no good reading for ${Math.round(silentMs / 1000)} s (watchdog)`);
     });
   }
 }

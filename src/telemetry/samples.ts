@@ -22,11 +22,19 @@ export function samplesFactory(ports: SamplesPorts): CreateSamples {
 }
 
 interface RouteWindow {
-  readonly everyMs: number;
+  readonly route: TelemetryRoute;
   readonly window: SampleWindow;
+  /** For the beat of `every`. */
   timer: Timer | undefined;
+  /** For what waits until `gap` has passed. */
+  gapTimer: Timer | undefined;
   /** When a sample was last due, on the monotonic clock: the beat is kept, whenever readings come. */
   dueMs: number | undefined;
+  sentMs: number | undefined;
+  /** Values of the fields of `onChange` in the sample that was sent last. */
+  readonly sent: Map<string, Reading['value']>;
+  /** The same of the readings since. */
+  readonly latest: Map<string, Reading['value']>;
 }
 
 class SensorSamples implements SampleIntake {
@@ -39,11 +47,7 @@ class SensorSamples implements SampleIntake {
   constructor(ports: SamplesPorts, sensor: string, routes: readonly (TelemetryRoute | undefined)[]) {
     this.#ports = ports;
     this.#sensor = sensor;
-    this.#windows = routes.map((route) =>
-      route === undefined
-        ? undefined
-        : { everyMs: route.every, window: new SampleWindow(route.reduce), timer: undefined, dueMs: undefined },
-    );
+    this.#windows = routes.map((route) => (route === undefined ? undefined : windowOf(route)));
   }
 
   /** Readings published, and readings that the sink did not take. */
@@ -56,24 +60,35 @@ class SensorSamples implements SampleIntake {
     if (window === undefined || this.#stopped) return;
     const nowMs = this.#ports.clock.monotonicMs();
     window.window.add(readings, nowMs);
-    if (window.everyMs === 0) this.#publish(window);
-    else if (window.timer === undefined) this.#arm(window, nowMs);
+    if (window.route.every === 0 || hasChanged(window, readings)) this.#publishAfterGap(window, nowMs);
+    if (window.route.every > 0 && window.timer === undefined) this.#arm(window, nowMs);
   }
 
   stop(): void {
     for (const window of this.#windows) {
       window?.timer?.cancel();
+      window?.gapTimer?.cancel();
       if (window !== undefined) this.#publish(window);
     }
     this.#stopped = true;
   }
 
   #arm(window: RouteWindow, nowMs: number): void {
+    const { every } = window.route;
     const lastDueMs = window.dueMs ?? nowMs;
-    const beats = Math.floor((nowMs - lastDueMs) / window.everyMs) + 1;
-    window.dueMs = lastDueMs + beats * window.everyMs;
+    const beats = Math.floor((nowMs - lastDueMs) / every) + 1;
+    window.dueMs = lastDueMs + beats * every;
     window.timer = this.#ports.clock.after(window.dueMs - nowMs, () => {
       window.timer = undefined;
+      this.#publish(window);
+    });
+  }
+
+  #publishAfterGap(window: RouteWindow, nowMs: number): void {
+    const waitMs = window.sentMs === undefined ? 0 : window.sentMs + (window.route.gap ?? 0) - nowMs;
+    if (waitMs <= 0) return this.#publish(window);
+    window.gapTimer ??= this.#ports.clock.after(waitMs, () => {
+      window.gapTimer = undefined;
       this.#publish(window);
     });
   }
@@ -82,13 +97,49 @@ class SensorSamples implements SampleIntake {
     const readings = window.window.take();
     if (readings.length === 0) return;
     const { clock, samples, topics } = this.#ports;
+    window.gapTimer?.cancel();
+    window.gapTimer = undefined;
+    window.sentMs = clock.monotonicMs();
+    for (const [field, value] of window.latest) window.sent.set(field, value);
     const payload = encodeSamples(readings, {
       sensor: this.#sensor,
       wallMs: clock.wallMs(),
-      monotonicMs: clock.monotonicMs(),
+      monotonicMs: window.sentMs,
       clock: clock.quality(),
     });
     if (samples.publish(topics.telemetry(this.#sensor), payload)) this.#counters.published += readings.length;
     else this.#counters.dropped += readings.length;
   }
+}
+
+function windowOf(route: TelemetryRoute): RouteWindow {
+  return {
+    route,
+    window: new SampleWindow(route.reduce),
+    timer: undefined,
+    gapTimer: undefined,
+    dueMs: undefined,
+    sentMs: undefined,
+    sent: new Map(),
+    latest: new Map(),
+  };
+}
+
+/** Whether a field of `onChange` is now far enough from what was sent last; what was never sent has changed. */
+function hasChanged({ route, sent, latest }: RouteWindow, readings: readonly Reading[]): boolean {
+  if (route.onChange === undefined) return false;
+  let changed = false;
+  for (const { name, value } of readings) {
+    const by = route.onChange[name];
+    if (by === undefined) continue;
+    latest.set(name, value);
+    if (isChange(sent.get(name), value, Number(by))) changed = true;
+  }
+  return changed;
+}
+
+/** Numbers are those of the machine: a millionth of the dead band is let pass, so that 0.3 is 0.2 away from 0.1. */
+function isChange(before: Reading['value'] | undefined, value: Reading['value'], by: number): boolean {
+  if (typeof before !== 'number' || typeof value !== 'number') return before !== value;
+  return before !== value && Math.abs(value - before) >= by * (1 - 1e-6);
 }

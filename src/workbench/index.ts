@@ -4,3 +4,7 @@
  */
 export { makeDevelopmentCertificates } from './certificates.ts';
 export { runDemo } from '../demo/run.ts';
+export { freshSeed } from './random.ts';
+export { openTerminalLine } from './simulate/meter-line.ts';
+export { METERS } from './simulate/meters.ts';
+export { startMeter } from './simulate/run-meter.ts';

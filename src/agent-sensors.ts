@@ -1,0 +1,74 @@
+/**
+ * The sensors of the agent, put together: lines, samples, what they remember, and, for those on one Modbus line, their bus.
+ * Part of the composition root.
+ */
+import type { Topics } from './broker/topics.ts';
+import type { DeviceConfig } from './config/schema.ts';
+import type { Chance, Clock, Cron, EventSink, LineOpener, Log, SampleSink, StateStore } from './ports.ts';
+import { SensorMemory } from './sensor/memory.ts';
+import { Sensor } from './sensor/sensor.ts';
+import { lineFactory } from './serial/line.ts';
+import { modbusBuses } from './serial/modbus-bus.ts';
+import { samplesFactory } from './telemetry/samples.ts';
+
+export interface AgentSensorsOptions {
+  readonly config: DeviceConfig;
+  readonly ports: {
+    readonly clock: Clock;
+    readonly chance: Chance;
+    readonly log: Log;
+    readonly lines: LineOpener;
+    readonly state: StateStore;
+    readonly cron: Cron;
+    readonly parseJson: (text: string) => unknown;
+  };
+  readonly topics: Topics;
+  readonly samples: SampleSink;
+  readonly events: EventSink;
+  readonly onState: (sensor: string) => void;
+}
+
+export class AgentSensors {
+  readonly #memory: SensorMemory;
+  readonly all: readonly Sensor[];
+
+  constructor(options: AgentSensorsOptions) {
+    const { config, ports, events, samples, topics, onState } = options;
+    const ids = config.sensors.map(({ id }) => id);
+    const memory = new SensorMemory(ports, ids);
+    this.#memory = memory;
+    const createLine = lineFactory({ ...ports, opener: ports.lines });
+    const createSamples = samplesFactory({ ...ports, samples, topics });
+    const busOf = modbusBuses({ ...ports, createLine });
+    this.all = config.sensors.map(
+      (sensor) =>
+        new Sensor({
+          ...ports,
+          config: sensor,
+          createLine,
+          busOf,
+          createSamples,
+          events,
+          memory: {
+            of: (route) => memory.of(sensor.id, route),
+            set: (route, remembered) => memory.set(sensor.id, route, remembered),
+          },
+          onState: () => onState(sensor.id),
+        }),
+    );
+  }
+
+  async start(): Promise<void> {
+    await this.#memory.open();
+    for (const sensor of this.all) sensor.start();
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.all.map((sensor) => sensor.stop()));
+    await this.#memory.stop();
+  }
+
+  get samplesDropped(): number {
+    return this.all.reduce((sum, sensor) => sum + sensor.counters.samplesDropped, 0);
+  }
+}

@@ -1,0 +1,195 @@
+/**
+ * Records from the frames of a line: after each opening the device is given its time and told what it must be told, then
+ * frames are decoded, and requests are sent where the device wants to be asked.
+ */
+import { bytesOfText } from '../bytes-text.ts';
+import { reasonOf } from '../fault.ts';
+import type { Clock, Cron, Timer } from '../ports.ts';
+import type { CreateLine, Line } from '../serial/line.ts';
+import type { PollConfig, SensorConfig } from './config.ts';
+import type { ParseJson } from './decode-json.ts';
+import { decoderOf, passesWhenTorn } from './decoder.ts';
+import { lineHint } from './hint.ts';
+import { openReadOut } from './iec-handshake.ts';
+import { Poller } from './poller.ts';
+import type { Decoder } from './record.ts';
+import type { Reports } from './reports.ts';
+import type { Source, SourceCounters, SourceEvents } from './source.ts';
+import { takeSteps, Talk } from './talk.ts';
+
+export interface LineSourceOptions {
+  readonly config: SensorConfig;
+  readonly clock: Clock;
+  readonly cron: Cron;
+  readonly parseJson: ParseJson;
+  readonly createLine: CreateLine;
+  readonly reports: Reports;
+  readonly events: SourceEvents;
+}
+
+/**
+ * Before the first request, milliseconds: what comes sooner after an opening may be the rest of an earlier answer, and a
+ * line drops it as torn (serial/line.ts, 50 ms).
+ */
+const QUIET_MS = 60;
+/** Bytes of a bad frame that the log may show. */
+const SAMPLE_BYTES = 64;
+
+export class LineSource implements Source {
+  readonly #options: LineSourceOptions;
+  readonly #decode: Decoder;
+  readonly #line: Line;
+  readonly #poller: Poller | undefined;
+  readonly #counters = { invalid: 0, silences: 0 };
+  #generation = 0;
+  #talk: Talk | undefined;
+  #ready = false;
+  #quiet: Timer | undefined;
+
+  constructor(options: LineSourceOptions) {
+    const { config, clock, cron, parseJson, createLine } = options;
+    this.#options = options;
+    this.#decode = decoderOf(config.decode, parseJson);
+    this.#line = createLine({
+      sensor: config.id,
+      port: config.port,
+      framing: config.framing,
+      check: config.check,
+      dropsTorn: passesWhenTorn(config.decode),
+      events: {
+        up: (generation) => this.#up(generation),
+        down: (_, reason) => this.#down(reason),
+        frame: (generation, bytes, body) => this.#frame(generation, bytes, body),
+        discarded: (_, count) => options.events.bad(count),
+      },
+    });
+    const { poll } = config;
+    this.#poller =
+      poll === undefined
+        ? undefined
+        : new Poller({
+            time: poll,
+            timeout: poll.timeout,
+            retries: poll.retries,
+            clock,
+            cron,
+            ask: () => this.#ask(poll),
+            onFailure: (why, last) => this.#unanswered(why, last),
+          });
+  }
+
+  get counters(): SourceCounters {
+    const { requests, repeated, skipped } = this.#poller ?? { requests: 0, repeated: 0, skipped: 0 };
+    return { ...this.#line.counters, ...this.#counters, requests, repeated, pollsSkipped: skipped, exceptions: 0 };
+  }
+
+  start(): void {
+    this.#line.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#halt();
+    await this.#line.stop();
+  }
+
+  write(generation: number, bytes: Buffer): Promise<void> {
+    return this.#line.write(generation, bytes);
+  }
+
+  reopen(reason: string): void {
+    this.#line.reopen(this.#generation, reason);
+  }
+
+  hint(): string | undefined {
+    const { config } = this.#options;
+    return lineHint(this.#line.recentBytes, config.port, config.decode.type);
+  }
+
+  #up(generation: number): void {
+    this.#generation = generation;
+    const { init } = this.#options.config;
+    if (init === undefined || (init.settle === 0 && init.steps.length === 0)) return this.#begin();
+    const talk = new Talk(this.#line, this.#options.clock, generation);
+    this.#talk = talk;
+    this.#initialise(talk).then(
+      () => {
+        if (this.#talk !== talk) return;
+        talk.end('nothing');
+        this.#talk = undefined;
+        this.#options.reports.over('init');
+        this.#begin();
+      },
+      (error: unknown) => {
+        if (this.#talk !== talk) return;
+        const reason = `the device could not be initialised: ${reasonOf(error)}`;
+        this.#options.reports.trouble('init', 'device not initialised; the line is opened again', { reason });
+        this.#line.reopen(generation, reason);
+      },
+    );
+  }
+
+  async #initialise(talk: Talk): Promise<void> {
+    const { settle = 0, steps = [] } = this.#options.config.init ?? {};
+    if (settle > 0) await talk.wait(settle);
+    await takeSteps(talk, steps);
+  }
+
+  #begin(): void {
+    this.#ready = true;
+    this.#options.events.up();
+    const poller = this.#poller;
+    if (poller !== undefined) this.#quiet = this.#options.clock.after(QUIET_MS, () => poller.start());
+  }
+
+  #down(reason: string): void {
+    this.#halt();
+    this.#options.events.down(reason);
+  }
+
+  #halt(): void {
+    this.#ready = false;
+    this.#quiet?.cancel();
+    this.#poller?.stop();
+    this.#talk?.abort();
+    this.#talk = undefined;
+  }
+
+  async #ask(poll: PollConfig): Promise<void> {
+    const { port } = this.#options.config;
+    const request = bytesOfText(poll.write);
+    if (poll.handshake === undefined || port.kind !== 'tty') return this.#line.write(this.#generation, request);
+    const talk = new Talk(this.#line, this.#options.clock, this.#generation);
+    this.#talk = talk;
+    try {
+      await openReadOut(talk, request, port.baudRate, poll.baudRateMax ?? 19_200);
+    } finally {
+      talk.end('rest');
+      if (this.#talk === talk) this.#talk = undefined;
+    }
+  }
+
+  #unanswered(why: string, last: boolean): void {
+    this.#counters.silences += 1;
+    this.#line.forget(this.#generation);
+    this.#options.reports.noise('unanswered', 'request has no answer', why, () => ({}));
+    if (last) this.#options.events.silent();
+  }
+
+  #frame(generation: number, frame: Buffer, body: Buffer): void {
+    if (!this.#ready) return;
+    const { events, reports } = this.#options;
+    const decoded = this.#decode(body);
+    if (decoded.kind === 'invalid') {
+      this.#counters.invalid += 1;
+      events.bad(frame.length);
+      reports.noise('invalid', 'frame is not valid', decoded.reason, () => ({
+        bytes: frame.length,
+        hex: frame.toString('hex', 0, SAMPLE_BYTES),
+      }));
+      return;
+    }
+    this.#poller?.answered();
+    reports.over('unanswered');
+    events.record(generation, decoded.record, frame);
+  }
+}
