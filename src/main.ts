@@ -11,7 +11,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // Whoever read our output has gone (`| head`): there is nobody left to tell anything.
   process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.failed);
 });
-process.exit(await main(process.argv.slice(2)));
+const status = await main(process.argv.slice(2));
+// What a slow pipe has not taken yet would be cut off.
+await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
+process.exit(status);
 
 async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;

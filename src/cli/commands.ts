@@ -37,6 +37,39 @@ const COMMANDS: readonly Command[] = [
     load: async () => (await import('./collect.ts')).collectCommand,
   },
   {
+    name: 'read',
+    usage: '[SENSOR] [--config device.json] [--seconds 10] [--json]',
+    summary: 'what a sensor says, without broker and ledger; it is never answered',
+    load: async () => (await import('./read.ts')).readCommand,
+  },
+  {
+    name: 'decode',
+    usage: '--profile P | --config FILE --sensor ID [--frames]',
+    summary: 'bytes on stdin, readings on stdout as JSON lines',
+    load: async () => (await import('./decode.ts')).decodeCommand,
+  },
+  {
+    name: 'simulate',
+    usage:
+      'PROFILE [--pty [--link PATH] | --tcp [HOST:]PORT] [--every 1s] [--seed S] [--seconds N] [--noise RATE] [--json]\n       fieldpost simulate --list [--json]',
+    summary: 'a virtual meter on a pseudo-terminal or a TCP port',
+    load: async () => (await import('./simulate.ts')).simulateCommand,
+  },
+  {
+    name: 'capture',
+    usage:
+      'SENSOR --out FILE [--config device.json] [--seconds N] [--bytes N] [--json]\n       fieldpost capture --port PATH|HOST:PORT --out FILE [--baud N] [--data-bits N] [--parity none|even|odd] [--stop-bits N] [--profile P] ...',
+    summary: 'the bytes of a line into a file, with their times',
+    load: async () => (await import('./capture.ts')).captureCommand,
+  },
+  {
+    name: 'replay',
+    usage:
+      'FILE [--pty] [--link PATH] [--speed 1|10|max] [--wait 30s]\n       fieldpost replay FILE --decode --profile P | --config FILE --sensor ID [--frames] [--speed 1|10|max]',
+    summary: 'the bytes of a capture once more, on a pseudo-terminal or decoded',
+    load: async () => (await import('./replay.ts')).replayCommand,
+  },
+  {
     name: 'certs',
     usage: 'DIR [--device ID] [--server NAMES] [--consumer NAME] [--days N] [--force]',
     summary: 'make certificates for development',
