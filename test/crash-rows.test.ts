@@ -7,6 +7,7 @@ import { assertRow } from './crash/sample.ts';
 const FAULTS: Readonly<Record<string, number>> = {
   'broker-snapshot': 2,
   steps: 6,
+  answer: 6,
   packets: 4,
   'packets-3.1.1': 2,
   power: 2,

@@ -1,5 +1,6 @@
 /** The rows of the crash matrix, in the order they are run and shown. */
 import type { Row } from './row.ts';
+import { ANSWER_ROW } from './rows/answer.ts';
 import { CLOCK_ROW } from './rows/clock.ts';
 import { DISK_ERROR_ROW, FULL_DISK_ROW } from './rows/full-disk.ts';
 import { LEDGER_GONE_ROW, READ_ONLY_ROW } from './rows/ledger-gone.ts';
@@ -14,6 +15,7 @@ export const ROWS: readonly Row[] = [
   ...RANDOM_KILL_ROWS,
   SNAPSHOT_ROW,
   STEPS_ROW,
+  ANSWER_ROW,
   packetsRow(5),
   packetsRow(4),
   POWER_ROW,

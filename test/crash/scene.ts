@@ -7,6 +7,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { topicsOf } from '../../src/broker/topics.ts';
 import { Audit, type Bill } from '../../src/demo/audit.ts';
+import { openPumpLine } from '../../src/demo/pump-line.ts';
 import { AgentProcess } from '../../src/workbench/agent-process.ts';
 import { endText } from '../../src/workbench/child.ts';
 import { Consumer } from '../../src/workbench/consumer.ts';
@@ -15,7 +16,7 @@ import { FuelPump } from '../../src/workbench/fuel-pump.ts';
 import { LinkProxy, type LinkProxyOptions } from '../../src/workbench/link-proxy.ts';
 import { Mosquitto, type MosquittoOptions } from '../../src/workbench/mosquitto.ts';
 import { type Random, seededRandom } from '../../src/workbench/random.ts';
-import { openSerialServer } from '../../src/workbench/serial-server.ts';
+import { type DeviceLine, openSerialServer } from '../../src/workbench/serial-server.ts';
 import { makeTemporaryDirectory } from '../../src/workbench/temp.ts';
 import type { Undo } from '../../src/workbench/undo.ts';
 import { until, WaitedInVain } from '../../src/workbench/wait.ts';
@@ -47,6 +48,8 @@ export interface SceneOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The row makes forks; they count as events of their own. */
   readonly forksApart?: boolean;
+  /** The pump is on a pseudo-terminal, in place of a TCP line. */
+  readonly tty?: boolean;
   /** How long everything may take to come home in the end. A control never does. */
   readonly drainMs?: number;
 }
@@ -62,6 +65,7 @@ interface Players {
   readonly consumerLink: LinkProxy;
   readonly consumer: Consumer;
   readonly pump: FuelPump;
+  readonly line: DeviceLine['port'];
   readonly agent: AgentProcess;
   readonly config: string;
   readonly audit: Audit;
@@ -191,7 +195,7 @@ async function callPlayers(options: SceneOptions, undo: Undo): Promise<Players> 
   });
   undo.add(() => consumer.stop());
   await consumer.start();
-  const { pump, tcp } = await openPump(random, undo);
+  const { pump, line } = await openPump(random, options.tty === true, undo);
   const disk = options.disk ?? join(directory.path, 'disk');
   await mkdir(join(disk, 'ledger'), { recursive: true });
   const config = await writeDeviceFile(join(directory.path, 'device.json'), {
@@ -199,7 +203,7 @@ async function callPlayers(options: SceneOptions, undo: Undo): Promise<Players> 
     brokerPort: link.port,
     protocol,
     ledgerDirectory: join(disk, 'ledger'),
-    line: { tcp },
+    line,
     receipts,
     ...(options.ledger === undefined ? {} : { ledger: options.ledger }),
   });
@@ -214,6 +218,7 @@ async function callPlayers(options: SceneOptions, undo: Undo): Promise<Players> 
     consumerLink,
     consumer,
     pump,
+    line,
     agent,
     config,
     audit,
@@ -231,7 +236,11 @@ async function openLink(mosquitto: Mosquitto, watch: LinkProxyOptions['watch'], 
   return link;
 }
 
-async function openPump(random: Random, undo: Undo): Promise<{ readonly pump: FuelPump; readonly tcp: string }> {
+async function openPump(
+  random: Random,
+  tty: boolean,
+  undo: Undo,
+): Promise<{ readonly pump: FuelPump; readonly line: DeviceLine['port'] }> {
   let write = (_text: string): boolean => false;
   const pump = new FuelPump({
     boot: 'a1',
@@ -240,16 +249,16 @@ async function openPump(random: Random, undo: Undo): Promise<{ readonly pump: Fu
     random,
     write: (text) => write(text),
   });
-  const line = await openSerialServer({
+  const events = {
     opened: () => pump.lineOpened(performance.now()),
-    bytes: (bytes) => pump.take(bytes, performance.now()),
-  });
+    bytes: (bytes: Buffer) => pump.take(bytes, performance.now()),
+  };
+  const line = await (tty ? openPumpLine(events, () => undefined) : openSerialServer(events));
   undo.add(line.close);
   write = line.write;
   const ticking = setInterval(() => pump.tick(performance.now()), TICK_MS);
   undo.add(() => clearInterval(ticking));
-  if (!('tcp' in line.port)) throw new Error('a serial server without a TCP port');
-  return { pump, tcp: line.port.tcp };
+  return { pump, line: line.port };
 }
 
 /**

@@ -15,6 +15,8 @@ interface Kind {
   readonly type: number;
   /** Only a new connection brings it. */
   readonly connecting?: true;
+  /** So many come with a connection; the next one may be a minute away. */
+  readonly nthMax?: number;
 }
 
 const KINDS: readonly Kind[] = [
@@ -26,7 +28,8 @@ const KINDS: readonly Kind[] = [
   { name: 'PUBREC', direction: 'down', type: 5 },
   { name: 'PUBREL', direction: 'up', type: 6 },
   { name: 'PUBCOMP', direction: 'down', type: 7 },
-  { name: 'PUBACK of a status', direction: 'down', type: 4 },
+  // Status, info and the state of the one sensor.
+  { name: 'PUBACK of a status', direction: 'down', type: 4, nthMax: 3 },
   { name: 'PUBLISH of a receipt', direction: 'down', type: 3 },
   { name: 'PUBACK of a receipt', direction: 'up', type: 4 },
 ];
@@ -57,7 +60,7 @@ export function packetsRow(protocol: 4 | 5): Row {
         await scene.startAgent();
         for (let run = 0; run < context.runs; run += 1) {
           const kind = KINDS[run % KINDS.length] as Kind;
-          const nth = 1 + (Math.floor(run / KINDS.length) % NTH_MAX);
+          const nth = 1 + (Math.floor(run / KINDS.length) % (kind.nthMax ?? NTH_MAX));
           const { connections } = link.counters;
           armed = { kind, left: kind.connecting === true ? 1 : nth };
           if (kind.connecting === true) link.cut();
