@@ -16,10 +16,22 @@ if (name === '' || name.includes('/') || !existsSync(file)) {
   process.exit(64);
 }
 ensureModules();
-// A benchmark that speaks of Mosquitto or of Paho's C library gets it; the others run without.
+// A benchmark that speaks of Mosquitto, of Paho's C library or of pyserial gets it; the others run without.
 const text = readFileSync(file, 'utf8');
 const paho = text.includes('libpaho-mqtt-dev');
+const serial = text.includes('python3-serial');
+const PYTHON = 'usr/lib/python3/dist-packages';
 const env = {
+  ...(serial
+    ? {
+        ...ensureDebianFiles({
+          [`${PYTHON}/serial/__init__.py`]: 'python3-serial',
+          'usr/include/stdio.h': 'libc6-dev',
+        }),
+        ...ensureDebian(['gcc', 'perl']),
+        PYTHONPATH: join(root, '.local/debian', PYTHON),
+      }
+    : {}),
   ...(paho
     ? ensureDebianFiles({ 'usr/include/MQTTAsync.h': 'libpaho-mqtt-dev', 'usr/include/stdio.h': 'libc6-dev' })
     : {}),

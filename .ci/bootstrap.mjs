@@ -83,6 +83,20 @@ export function ensureDebianFiles(packageOf) {
   return { CPATH: include, LIBRARY_PATH: folders, LD_RUN_PATH: folders };
 }
 
+/**
+ * Makes sure of programs whose package depends on much that they do not use: only the packages named are unpacked into a
+ * local folder, also by root. `packagesOf` maps a program to them.
+ */
+export function ensureUnpacked(packagesOf) {
+  const wanted = missing(Object.keys(packagesOf));
+  if (wanted.length > 0) {
+    if (find('apt-get') === undefined) throw new Error(`not installed: ${wanted.join(', ')}`);
+    say(`Debian packages, unpacked: ${wanted.join(' ')}`);
+    unpack([...new Set(wanted.flatMap((program) => packagesOf[program]))], 'alone');
+  }
+  return { PATH: searchPath().join(delimiter) };
+}
+
 function install(stillWanted, packageOf) {
   const wanted = stillWanted();
   if (wanted.length === 0) return;
@@ -94,7 +108,7 @@ function install(stillWanted, packageOf) {
   }
   say(`Debian packages: ${packages.join(' ')}`);
   if (getuid?.() === 0) installAsRoot(packages);
-  else unpackAsUser(packages);
+  else unpack(packages, 'whole');
   const still = stillWanted();
   if (still.length > 0) throw new Error(`still not found after installing ${packages.join(' ')}: ${still.join(', ')}`);
 }
@@ -152,10 +166,10 @@ function installAsRoot(packages) {
 }
 
 /**
- * Downloads the packages and whatever they need that is not installed, unpacks them into .local/debian/ and puts a small
- * starter for each program beside them, which sets LD_LIBRARY_PATH for that program alone.
+ * Downloads the packages and, unless `how` is alone, whatever they need that is not installed, unpacks them into
+ * .local/debian/ and puts a small starter for each program beside them, which sets LD_LIBRARY_PATH for that program alone.
  */
-function unpackAsUser(packages) {
+function unpack(packages, how) {
   const apt = join(root, '.local/apt');
   const debs = join(apt, 'debs');
   for (const folder of [join(apt, 'lists/partial'), join(apt, 'cache/archives/partial')])
@@ -171,7 +185,10 @@ function unpackAsUser(packages) {
     'Debug::NoLocking=1',
   ];
   run('apt-get', ['-q', ...own, 'update']);
-  const plan = run('apt-get', ['-s', ...own, 'install', '--no-install-recommends', ...packages], { quiet: true });
+  const plan =
+    how === 'alone'
+      ? ''
+      : run('apt-get', ['-s', ...own, 'install', '--no-install-recommends', ...packages], { quiet: true });
   const needed = [...plan.matchAll(/^Inst (\S+)/gm)].map((found) => found[1]);
   // A package that is installed, but whose program is not there, is not in the plan.
   run('apt-get', ['-q', ...own, 'download', ...new Set([...needed, ...packages])], { cwd: debs });

@@ -1,4 +1,4 @@
-// `npm run crash -- --runs N --seed S [--json]` and `npm run presence -- ...`: makes the clone ready, builds, then runs
+// `npm run crash -- --runs N --seed S [--json]`, `npm run presence -- ...` and `npm run unplug -- ...`: makes the clone ready, builds, then runs
 // test/<name>/main.ts with the other arguments: a proof that is too long for `npm test`, which runs a sample of it.
 // usage: node .ci/prove.mjs NAME [ARGUMENTS ...]
 import { join } from 'node:path';
@@ -7,7 +7,10 @@ import { ensureDebian, ensureModules, root } from './bootstrap.mjs';
 import { start } from './start.mjs';
 
 /** What a proof starts, where that is more than a broker. */
-const PROGRAMS = { crash: ['mosquitto', 'strace', 'faketime', 'perl', 'mkfs.ext4', 'mount'] };
+const PROGRAMS = {
+  crash: ['mosquitto', 'strace', 'faketime', 'perl', 'mkfs.ext4', 'mount'],
+  unplug: ['perl', 'mkfifo'],
+};
 
 const [name = '', ...args] = process.argv.slice(2);
 

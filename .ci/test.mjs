@@ -3,7 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import process from 'node:process';
-import { ensureDebian, ensureModules, root } from './bootstrap.mjs';
+import { ensureDebian, ensureDebianFiles, ensureModules, ensureUnpacked, root } from './bootstrap.mjs';
 import { start } from './start.mjs';
 
 /** What the tests start. */
@@ -18,6 +18,16 @@ const TEST_PROGRAMS = [
   'strace',
 ];
 
+/** Independent decoders and Modbus programs: without them the tests that compare with them are skipped, and say so. */
+const ORACLES = ['mbpoll'];
+/** Its package wants a desktop for other programs of it. */
+const UNPACKED = { gpsdecode: ['gpsd-clients', 'libgps28', 'libusb-1.0-0', 'libbluetooth3', 'libdbus-1-3'] };
+const PYTHON = 'usr/lib/python3/dist-packages';
+const PYTHON_FILES = {
+  [`${PYTHON}/pymodbus/__init__.py`]: 'python3-pymodbus',
+  [`${PYTHON}/serial_asyncio/__init__.py`]: 'python3-serial-asyncio',
+};
+
 /** No file of tests takes longer, milliseconds. */
 const FILE_MS_MAX = 300_000;
 
@@ -25,7 +35,7 @@ const args = process.argv.slice(2);
 const files = args.filter((arg) => !arg.startsWith('-'));
 
 ensureModules();
-const env = ensureDebian(TEST_PROGRAMS);
+const env = { ...ensureDebian(TEST_PROGRAMS), ...oracles() };
 const built = await start(process.execPath, [join(root, '.ci/build.mjs')], { cwd: root });
 if (built !== 0) process.exit(built);
 process.exitCode = await start(
@@ -42,6 +52,17 @@ process.exitCode = await start(
   ],
   { cwd: root, env },
 );
+
+function oracles() {
+  try {
+    ensureDebianFiles(PYTHON_FILES);
+    ensureDebian(ORACLES);
+    return { ...ensureUnpacked(UNPACKED), PYTHONPATH: join(root, '.local/debian', PYTHON) };
+  } catch (error) {
+    process.stderr.write(`fieldpost: ${error.message}; what compares with them is skipped\n`);
+    return {};
+  }
+}
 
 function allTests() {
   return readdirSync(join(root, 'test'), { recursive: true, withFileTypes: true })

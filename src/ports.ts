@@ -75,12 +75,24 @@ export interface LineListener {
 export interface LineConnection {
   /** Resolves when the system has taken the bytes; rejects with Fault `line.closed` once this connection is gone. */
   write(bytes: Buffer): Promise<void>;
+  /** Once what was written has left. Rejects with Fault `line.closed`, or `line.open` where the line has no baud rate (TCP). */
+  setBaudRate(baudRate: number): Promise<void>;
+  /** Programs that have this line open too, as far as they can be seen; bytes that they take do not come here. */
+  others?(): Promise<readonly LineUser[]>;
   close(): Promise<void>;
+}
+
+/** Another program on a line. */
+export interface LineUser {
+  readonly pid: number;
+  readonly program: string;
 }
 
 export interface LineOpener {
   /** Rejects with Fault `line.open`, naming the path and the system's reason. */
   open(spec: PortSpec, listener: LineListener): Promise<LineConnection>;
+  /** Runs once when a device comes to be where the line is, or another than now; undefined: that can not be told. */
+  appears?(spec: PortSpec, run: () => void): Timer | undefined;
 }
 
 // ---- events ---------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test';
 import { systemClock } from '../src/platform/clock.ts';
 import { lineOpener } from '../src/platform/lines.ts';
 import type { PortSpec } from '../src/ports.ts';
-import { type FarEnd, Heard, ptyFarEnd, ptyFor, tcpFarEnd, ttySpec, until } from './serial-rig.ts';
+import { type FarEnd, Heard, ptyFarEnd, tcpFarEnd, ttySpec, until } from './serial-rig.ts';
 
 const opener = lineOpener(systemClock);
 
@@ -100,12 +100,3 @@ for (const { name, farEnd, nowhere, names } of KINDS) {
     await second.close();
   });
 }
-
-test('tty: a line that is in use can not be opened a second time', async (t) => {
-  const pty = await ptyFor(t);
-  const first = await opener.open(ttySpec(pty.path), new Heard());
-  await assert.rejects(() => opener.open(ttySpec(pty.path), new Heard()), { code: 'line.open', message: /lock/ });
-  await first.close();
-  const again = await opener.open(ttySpec(pty.path), new Heard());
-  await again.close();
-});

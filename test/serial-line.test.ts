@@ -166,6 +166,7 @@ test('a device that takes no bytes is given up after a while, and the write fail
       const mine = opened;
       return Promise.resolve({
         write: () => new Promise<void>(() => undefined),
+        setBaudRate: () => Promise.resolve(),
         close: () => {
           closes.push(mine);
           listener.closed('closed by the agent');

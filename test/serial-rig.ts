@@ -7,12 +7,18 @@ import type { LineListener, Log, LogFields, PortSpec } from '../src/ports.ts';
 const POLL_MS = 5;
 
 /** The first truthy answer, or an error at the deadline that says what was waited for. */
-export async function until<Seen>(look: () => Seen, what: string, deadlineMs = 10_000): Promise<NonNullable<Seen>> {
+export async function until<Seen>(
+  look: () => Seen,
+  what: string | (() => string),
+  deadlineMs = 10_000,
+): Promise<NonNullable<Seen>> {
   const startedMs = performance.now();
   for (;;) {
     const seen = look();
     if (seen) return seen;
-    if (performance.now() - startedMs > deadlineMs) throw new Error(`waited ${deadlineMs} ms in vain for ${what}`);
+    if (performance.now() - startedMs > deadlineMs) {
+      throw new Error(`waited ${deadlineMs} ms in vain for ${typeof what === 'string' ? what : what()}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }

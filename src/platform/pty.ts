@@ -8,6 +8,7 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { Fault } from '../fault.ts';
+import { PTY_PROGRAM } from './port-users.ts';
 
 export interface Pty {
   /** The tty to open, such as /dev/pts/3. */
@@ -29,7 +30,7 @@ const ANSWER_MS = 10_000;
 // stdin -> master, master -> stdout; fd 3 takes orders ("h": hang up; end of file: close); stderr is for answers.
 const PROGRAM = String.raw`
 use strict; use warnings; use POSIX (); use Fcntl qw(O_RDWR O_NOCTTY O_NONBLOCK);
-$SIG{PIPE} = 'IGNORE'; $| = 1; select(STDERR); $| = 1;
+$0 = '${PTY_PROGRAM}'; $SIG{PIPE} = 'IGNORE'; $| = 1; select(STDERR); $| = 1;
 sub fail { print STDERR "failed $_[0]: $!\n"; exit 1 }
 sub slave {
   sysopen(my $fd, $_[0], O_RDWR | O_NOCTTY) or fail("open $_[0]");

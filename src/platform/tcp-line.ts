@@ -70,6 +70,11 @@ class TcpConnection implements LineConnection {
     });
   }
 
+  setBaudRate(): Promise<void> {
+    const fault = new Fault('line.open', `${this.#where}: the serial server sets the baud rate, not this end`);
+    return Promise.reject(fault);
+  }
+
   async close(): Promise<void> {
     this.#closing = true;
     this.#socket.destroy();

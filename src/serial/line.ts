@@ -5,17 +5,19 @@
  */
 import { backoffMs } from '../backoff.ts';
 import { Fault, reasonOf } from '../fault.ts';
-import type { Chance, Clock, LineConnection, LineOpener, Log, PortSpec, Timer } from '../ports.ts';
-import { type FramerOutput, type Framer, LineFramer, type LineFraming } from './line-framer.ts';
+import type { Chance, Clock, LineConnection, LineOpener, LineUser, Log, PortSpec, Timer } from '../ports.ts';
+import type { CreateFramer, DiscardReason, Framer, FramerOutput } from './framer.ts';
+import { framersOf } from './framers.ts';
+import type { Check, Framing } from './framing.ts';
 import { CLOSED_LINE, type LineEffect, type LineInput, type LineState, nextLine } from './line-machine.ts';
 
 export interface LineEvents {
   up(generation: number): void;
   down(generation: number, reason: string): void;
-  /** A copy: the receiver's to keep. */
-  frame(generation: number, bytes: Buffer): void;
+  /** Copies: the receiver's to keep. `body` is what the decoder gets of the frame. */
+  frame(generation: number, bytes: Buffer, body: Buffer): void;
   /** Bytes that are no frame. */
-  discarded(generation: number, count: number): void;
+  discarded(generation: number, count: number, reason: DiscardReason): void;
 }
 
 export interface LineCounters {
@@ -23,6 +25,8 @@ export interface LineCounters {
   readonly frames: number;
   readonly discardedBytes: number;
   readonly oversize: number;
+  /** Frames whose check value was wrong. */
+  readonly checkErrors: number;
   /** Openings after the first that came up. */
   readonly reopens: number;
   /** Openings that failed. */
@@ -32,18 +36,29 @@ export interface LineCounters {
 export interface Line {
   readonly state: LineState;
   readonly counters: LineCounters;
+  /** The last bytes that came on this connection, at most 256. */
+  readonly recentBytes: Buffer;
   start(): void;
   /** Resolves when the connection is closed; an opening that hangs in the system is left to itself after 2 s. */
   stop(): Promise<void>;
   /** Rejects with Fault `line.closed` unless this generation is up and takes the bytes within 5 s. */
   write(generation: number, bytes: Buffer): Promise<void>;
+  /** Rejects with Fault `line.closed` as `write` does, or where the line has no baud rate. */
+  setBaudRate(generation: number, baudRate: number): Promise<void>;
+  /** From now on the bytes of this generation go to `take` and not to the framer; undefined: to the framer again, `rest` first. */
+  divert(generation: number, take: ((chunk: Buffer) => void) | undefined, rest?: Buffer): void;
+  /** What is held of a frame is discarded: after a long silence it is none. */
+  forget(generation: number): void;
+  /** Closes this generation and opens the line again. */
+  reopen(generation: number, reason: string): void;
 }
 
 export interface LineSpec {
   /** In log lines. */
   readonly sensor: string;
   readonly port: PortSpec;
-  readonly framing: LineFraming;
+  readonly framing: Framing;
+  readonly check?: Check | undefined;
   /** True where a frame without its beginning could pass for a whole one: "5512,3" cut to "12,3". */
   readonly dropsTorn: boolean;
   readonly events: LineEvents;
@@ -66,6 +81,8 @@ export function lineFactory(ports: LinePorts): CreateLine {
 const BACKOFF = { firstMs: 250, maxMs: 5000 };
 /** A device that takes no bytes for this long (flow control, a hung adapter) is lost. */
 const WRITE_MS = 5000;
+/** Between two openings because something was plugged in, so that a loose plug does not keep the agent busy. */
+const PLUGGED_MS = 250;
 const STOP_MS = 2000;
 /**
  * Bytes that come this soon after the opening may be the rest of a frame: the device was already talking. 10 characters
@@ -73,26 +90,47 @@ const STOP_MS = 2000;
  */
 const TORN_MS = 50;
 
+const PIECE_BYTES = 512;
+/** Enough to tell a wrong baud rate or parity by. */
+const RECENT_BYTES = 256;
+
 interface Opening {
   readonly generation: number;
   readonly settled: Promise<void>;
   connection: LineConnection | undefined;
   framer: Framer | undefined;
+  /** Takes the bytes in place of the framer. */
+  taker: ((chunk: Buffer) => void) | undefined;
+  silence: Timer | undefined;
+  recent: Buffer;
   openedMs: number;
 }
 
 class SupervisedLine implements Line {
   readonly #ports: LinePorts;
   readonly #spec: LineSpec;
+  readonly #createFramerOf: CreateFramer;
   #machine = CLOSED_LINE;
   #opening: Opening | undefined;
   #retry: Timer | undefined;
+  #pluggedMs = Number.NEGATIVE_INFINITY;
+  /** The other programs on the line that were told last. */
+  #othersTold = '';
   #closing: Promise<void> = Promise.resolve();
-  readonly #counters = { bytes: 0, frames: 0, discardedBytes: 0, oversize: 0, reopens: -1, openFailures: 0 };
+  readonly #counters = {
+    bytes: 0,
+    frames: 0,
+    discardedBytes: 0,
+    oversize: 0,
+    checkErrors: 0,
+    reopens: -1,
+    openFailures: 0,
+  };
 
   constructor(ports: LinePorts, spec: LineSpec) {
     this.#ports = ports;
     this.#spec = spec;
+    this.#createFramerOf = framersOf(spec.framing, spec.check);
   }
 
   get state(): LineState {
@@ -101,6 +139,10 @@ class SupervisedLine implements Line {
 
   get counters(): LineCounters {
     return { ...this.#counters, reopens: Math.max(0, this.#counters.reopens) };
+  }
+
+  get recentBytes(): Buffer {
+    return this.#opening?.recent ?? Buffer.alloc(0);
   }
 
   start(): void {
@@ -114,22 +156,51 @@ class SupervisedLine implements Line {
     await this.#within(ended, STOP_MS);
   }
 
-  async write(generation: number, bytes: Buffer): Promise<void> {
-    const { state } = this.#machine;
-    const connection = this.#opening?.connection;
-    if (state.kind !== 'up' || state.generation !== generation || connection === undefined) {
-      throw new Fault(
-        'line.closed',
-        `line of ${this.#spec.sensor}: connection ${generation} is gone; nothing was written`,
-      );
+  async setBaudRate(generation: number, baudRate: number): Promise<void> {
+    return this.#connectionOf(generation).setBaudRate(baudRate);
+  }
+
+  divert(generation: number, take: ((chunk: Buffer) => void) | undefined, rest?: Buffer): void {
+    const opening = this.#opening;
+    if (opening?.generation !== generation) return;
+    opening.taker = take;
+    if (take === undefined) {
+      // What was diverted may have ended in the middle of a frame.
+      opening.framer = undefined;
+      opening.openedMs = this.#ports.clock.monotonicMs();
     }
-    const written = connection.write(bytes);
+    if (rest !== undefined && rest.length > 0) this.#frame(opening, rest);
+  }
+
+  forget(generation: number): void {
+    const opening = this.#opening;
+    if (opening?.generation !== generation || opening.framer === undefined) return;
+    this.#count(generation, opening.framer.end());
+    opening.framer = this.#createFramerOf(false);
+  }
+
+  reopen(generation: number, reason: string): void {
+    this.#lost(generation, reason);
+  }
+
+  async write(generation: number, bytes: Buffer): Promise<void> {
+    const written = this.#connectionOf(generation).write(bytes);
     if (await this.#within(written, WRITE_MS)) return written;
     const reason = `the device took no bytes for ${WRITE_MS} ms`;
     this.#step({ kind: 'lost', generation, reason, atMs: this.#ports.clock.monotonicMs() });
     // The connection is being closed, which ends the write; its failure is the one told here.
     written.catch(() => undefined);
     throw new Fault('line.closed', `line of ${this.#spec.sensor}: ${reason}`);
+  }
+
+  #connectionOf(generation: number): LineConnection {
+    const { state } = this.#machine;
+    const connection = this.#opening?.connection;
+    if (state.kind === 'up' && state.generation === generation && connection !== undefined) return connection;
+    throw new Fault(
+      'line.closed',
+      `line of ${this.#spec.sensor}: connection ${generation} is gone; nothing was written`,
+    );
   }
 
   #step(input: LineInput): void {
@@ -139,15 +210,14 @@ class SupervisedLine implements Line {
   }
 
   #perform(effect: LineEffect): void {
-    const { clock, chance, log } = this.#ports;
+    const { log } = this.#ports;
     switch (effect.kind) {
       case 'open':
         return this.#open(effect.generation);
       case 'close':
         return this.#close(effect.generation);
       case 'wait':
-        this.#retry = clock.after(backoffMs(BACKOFF, effect.failures, chance), () => this.#step({ kind: 'retry' }));
-        return;
+        return this.#wait(effect.failures);
       case 'stop-waiting':
         return this.#retry?.cancel();
       case 'up':
@@ -168,6 +238,25 @@ class SupervisedLine implements Line {
     }
   }
 
+  /** Until the back-off is over, or until a device has been plugged in. */
+  #wait(failures: number): void {
+    const { clock, chance, opener } = this.#ports;
+    const waits: (Timer | undefined)[] = [];
+    const cancel = (): void => waits.forEach((wait) => wait?.cancel());
+    const retry = (): void => {
+      cancel();
+      this.#step({ kind: 'retry' });
+    };
+    const plugged = (): void => {
+      const inMs = Math.max(0, this.#pluggedMs + PLUGGED_MS - clock.monotonicMs());
+      this.#pluggedMs = clock.monotonicMs() + inMs;
+      waits.push(clock.after(inMs, retry));
+    };
+    this.#retry = { cancel };
+    waits.push(clock.after(backoffMs(BACKOFF, failures, chance), retry));
+    waits.push(opener.appears?.(this.#spec.port, plugged));
+  }
+
   #open(generation: number): void {
     const opened = this.#ports.opener.open(this.#spec.port, {
       bytes: (chunk) => this.#bytes(generation, chunk),
@@ -180,7 +269,16 @@ class SupervisedLine implements Line {
         this.#step({ kind: 'not-opened', generation, reason: reasonOf(error) });
       },
     );
-    this.#opening = { generation, settled, connection: undefined, framer: undefined, openedMs: 0 };
+    this.#opening = {
+      generation,
+      settled,
+      connection: undefined,
+      framer: undefined,
+      taker: undefined,
+      silence: undefined,
+      recent: Buffer.alloc(0),
+      openedMs: 0,
+    };
   }
 
   #opened(generation: number, connection: LineConnection): void {
@@ -190,8 +288,22 @@ class SupervisedLine implements Line {
       opening.connection = connection;
       opening.openedMs = atMs;
       this.#step({ kind: 'opened', generation, atMs });
+      connection.others?.().then(
+        (others) => this.#tellOthers(others),
+        () => undefined,
+      );
     } else {
       this.#closing = this.#end(connection);
+    }
+  }
+
+  #tellOthers(others: readonly LineUser[]): void {
+    const told = others.map(({ program, pid }) => `${program} ${pid}`).join();
+    if (told === this.#othersTold) return;
+    this.#othersTold = told;
+    for (const { program, pid } of others) {
+      const sensor = this.#spec.sensor;
+      this.#ports.log.warn('another program has this line open too: it takes bytes from it', { sensor, program, pid });
     }
   }
 
@@ -203,6 +315,7 @@ class SupervisedLine implements Line {
   #close(generation: number): void {
     const opening = this.#opening;
     if (opening?.generation !== generation) return;
+    opening.silence?.cancel();
     this.#count(generation, opening.framer?.end() ?? []);
     this.#opening = undefined;
     if (opening.connection !== undefined) this.#closing = this.#end(opening.connection);
@@ -221,25 +334,41 @@ class SupervisedLine implements Line {
     const { state } = this.#machine;
     if (opening?.generation !== generation || state.kind !== 'up') return;
     this.#counters.bytes += chunk.length;
-    opening.framer ??= this.#createFramer(opening);
-    this.#count(generation, opening.framer.push(chunk));
+    // Kept as they are where one chunk is enough: no copy for a line at speed.
+    opening.recent = chunk.length >= RECENT_BYTES ? chunk.subarray(-RECENT_BYTES) : recentOf(opening.recent, chunk);
+    if (opening.taker === undefined) this.#frame(opening, chunk);
+    else opening.taker(chunk);
+  }
+
+  #frame(opening: Opening, chunk: Buffer): void {
+    const { generation } = opening;
+    const framer = (opening.framer ??= this.#createFramer(opening));
+    // In pieces: what a framer says of a chunk of nothing but false starts takes many times the chunk's memory.
+    for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
+      this.#count(generation, framer.push(chunk.subarray(at, at + PIECE_BYTES)));
+    }
+    if (framer.silenceMs === undefined || this.#opening !== opening) return;
+    opening.silence?.cancel();
+    opening.silence = this.#ports.clock.after(framer.silenceMs, () =>
+      this.#count(generation, framer.silence?.() ?? []),
+    );
   }
 
   #createFramer(opening: Opening): Framer {
-    const { framing, dropsTorn } = this.#spec;
-    const startsTorn = dropsTorn && this.#ports.clock.monotonicMs() - opening.openedMs < TORN_MS;
-    return new LineFramer({ delimiter: Buffer.from(framing.delimiter), max: framing.max, startsTorn });
+    const startsTorn = this.#spec.dropsTorn && this.#ports.clock.monotonicMs() - opening.openedMs < TORN_MS;
+    return this.#createFramerOf(startsTorn);
   }
 
   #count(generation: number, outputs: readonly FramerOutput[]): void {
     for (const output of outputs) {
       if (output.kind === 'frame') {
         this.#counters.frames += 1;
-        this.#spec.events.frame(generation, output.bytes);
+        this.#spec.events.frame(generation, output.bytes, output.body);
       } else {
         this.#counters.discardedBytes += output.count;
         if (output.reason === 'oversize') this.#counters.oversize += 1;
-        this.#spec.events.discarded(generation, output.count);
+        if (output.reason === 'check') this.#counters.checkErrors += 1;
+        this.#spec.events.discarded(generation, output.count, output.reason);
       }
     }
   }
@@ -258,4 +387,8 @@ class SupervisedLine implements Line {
     timer?.cancel();
     return inTime;
   }
+}
+
+function recentOf(before: Buffer, chunk: Buffer): Buffer {
+  return Buffer.concat([before.subarray(chunk.length - RECENT_BYTES), chunk]);
 }
