@@ -199,7 +199,7 @@ test('what rules remember is there after a restart, and rubbish in the file is n
   assert.deepEqual(after.of('p1', '0/meter/reading'), { slot: 7, values: { w: '1.5' } });
   assert.equal(after.of('p2', '0/meter/reading'), undefined);
   await stateStore(directory, log)
-    .open('sensor-memory', (found) => found, {} as unknown)
+    .open<unknown>('sensor-memory', (found) => found, {})
     .then((document) => document.write({ p1: { a: { slot: 'x', values: { w: 5 } }, b: 1 } }));
   const broken = await open();
   assert.deepEqual(broken.of('p1', 'a'), { values: {} });

@@ -5,9 +5,25 @@ import { bytesText, choice, duration, oneOfText, section, wholeNumber } from './
 
 /** Presets of CRCs by their names in the catalogue; `src/serial/crc.ts` knows them, and a test holds the two together. */
 export const CRC_NAMES = [
-  ...['crc-8', 'crc-8-maxim', 'crc-16-arc', 'crc-16-modbus', 'crc-16-x25', 'crc-16-ccitt-false', 'crc-16-xmodem'],
-  ...['crc-16-kermit', 'crc-16-usb', 'crc-16-dnp', 'crc-32', 'crc-32-c', 'crc-32-mpeg2'],
-  ...['arc', 'modbus', 'x-25', 'ccitt-false', 'xmodem', 'kermit'],
+  'crc-8',
+  'crc-8-maxim',
+  'crc-16-arc',
+  'crc-16-modbus',
+  'crc-16-x25',
+  'crc-16-ccitt-false',
+  'crc-16-xmodem',
+  'crc-16-kermit',
+  'crc-16-usb',
+  'crc-16-dnp',
+  'crc-32',
+  'crc-32-c',
+  'crc-32-mpeg2',
+  'arc',
+  'modbus',
+  'x-25',
+  'ccitt-false',
+  'xmodem',
+  'kermit',
 ] as const;
 
 const FRAMINGS = ['line', 'between', 'length', 'fixed', 'gap', 'slip', 'sml'] as const;

@@ -42,7 +42,7 @@ const keys = section('One request, asked again and again.', {
   fields: structFields(field),
 });
 
-const poll = v.pipe(
+const request = v.pipe(
   keys,
   v.partialCheck([['every'], ['cron']], hasOneTime, WHEN_EXPECTED),
   v.forward(v.partialCheck([['fc'], ['at'], ['count']], isReadable, COUNT_EXPECTED), ['count']),
@@ -61,7 +61,7 @@ export const modbusSchema = section('A Modbus RTU server. Sensors of one port sh
     duration('Silence before a request. Default: 3.5 characters of the baud rate, at least 1.75 ms.', 1, 1000),
   ),
   polls: v.pipe(
-    v.array(poll, POLLS_EXPECTED),
+    v.array(request, POLLS_EXPECTED),
     v.minLength(1, POLLS_EXPECTED),
     v.maxLength(32, POLLS_EXPECTED),
     v.description('What is read. 1 to 32.'),

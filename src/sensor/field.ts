@@ -41,11 +41,7 @@ export function telemetryValue(field: TelemetryField, scalar: Scalar): Telemetry
 }
 
 /** Undefined when the value is not what the field says it is. `unit`: what `unitFrom` has found. */
-export function eventField(
-  field: EventRouteField,
-  scalar: Scalar,
-  unit: string | undefined = undefined,
-): EventField | undefined {
+export function eventField(field: EventRouteField, scalar: Scalar, unit?: string): EventField | undefined {
   const value = field.as === 'decimal' || field.as === 'integer' ? numeric(field, scalar) : plain(field.as, scalar);
   if (value === undefined) return undefined;
   const named = unit ?? field.unit;

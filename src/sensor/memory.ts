@@ -30,6 +30,8 @@ export class SensorMemory {
   #timer: Timer | undefined;
   #writtenMs = Number.NEGATIVE_INFINITY;
   #dirty = false;
+  /** Never rejects. */
+  #writing: Promise<void> = Promise.resolve();
   #fails = false;
 
   /** Of sensors that are not among `sensors` nothing is kept. */
@@ -61,7 +63,7 @@ export class SensorMemory {
     const waitMs = Math.max(SOON_MS, this.#writtenMs + AGAIN_MS - clock.monotonicMs());
     this.#timer ??= clock.after(waitMs, () => {
       this.#timer = undefined;
-      void this.#write();
+      this.#writing = this.#write();
     });
   }
 
@@ -69,6 +71,7 @@ export class SensorMemory {
   async stop(): Promise<void> {
     this.#timer?.cancel();
     this.#timer = undefined;
+    await this.#writing;
     await this.#write();
   }
 
