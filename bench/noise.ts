@@ -1,6 +1,6 @@
 /**
  * What a line that sends no frames costs the agent, for every framing: 32 MiB of random bytes, of 0xFF, of one endless
- * word, and of what makes the framing work hardest. Each goes in chunks of 4 KiB, as fast as they are taken, through the
+ * word, and of what makes the framing work hardest, after 4 MiB of good frames. Each goes in chunks of 4 KiB, as fast as they are taken, through the
  * product's line in a process of its own, started with the flags of systemd/fieldpost.service; a real line at 115200 Bd is
  * a hundred to a thousand times slower. Then good frames come, and one of them must be found.
  */
@@ -51,8 +51,8 @@ function report(rows: readonly Row[]): void {
   const head = [
     'framing',
     'noise',
-    'MiB above idle',
-    'then +MiB',
+    '+MiB first half',
+    '+MiB second',
     'loop p99 ms',
     'MB/s',
     'CPU ms/MB',
@@ -62,7 +62,7 @@ function report(rows: readonly Row[]): void {
   const cells = rows.map((row) => [
     row.framing,
     row.noise,
-    row.aboveIdleMib.toFixed(1),
+    row.aboveGoodMib.toFixed(1),
     row.grownMib.toFixed(1),
     row.delayP99Ms.toFixed(1),
     row.mbPerSecond.toFixed(1),
@@ -74,8 +74,8 @@ function report(rows: readonly Row[]): void {
   const most = (figure: (row: Row) => number): number => Math.max(...rows.map(figure));
   const aims = [
     atMost(
-      'memory that the second half of the noise took, MiB',
-      most((row) => row.grownMib),
+      'memory that noise took, above that of a line that had read good frames, MiB',
+      most((row) => row.aboveGoodMib + row.grownMib),
       5,
     ),
     atMost(

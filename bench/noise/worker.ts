@@ -18,8 +18,8 @@ export interface NoiseInput {
 }
 
 export interface NoiseFigures {
-  /** Most that was resident while the first half of the noise came, above an idle line: mostly garbage that Node lets lie. */
-  readonly aboveIdleMib: number;
+  /** Most that was resident while the first half of the noise came, above a line that had read good frames. */
+  readonly aboveGoodMib: number;
   /** Most while the second half came, above that: memory that noise takes for good would show here. */
   readonly grownMib: number;
   readonly delayP99Ms: number;
@@ -34,6 +34,8 @@ export interface NoiseFigures {
 
 const CHUNK_BYTES = 4096;
 const SAMPLE_EVERY = 64;
+/** Good frames before the noise: compiled code and a young heap are not what noise takes. */
+const GOOD_BYTES = 4 << 20;
 /** A multiple of `silence` in rows.ts. */
 const SILENCE_MS = 60;
 
@@ -77,10 +79,10 @@ const line = lineFactory({
 
 // One chunk, again and again: a framer keeps none, and chunks that wait to be collected would hide what it takes.
 const chunk = Buffer.alloc(CHUNK_BYTES);
-const next = noiseSource(input.noise, hostile);
+const noise = noiseSource(input.noise, hostile);
 
 /** Resolves with the most that was resident meanwhile, MiB. */
-async function feed(bytes: number): Promise<number> {
+async function feed(bytes: number, next: (into: Buffer) => Buffer): Promise<number> {
   let peak = 0;
   for (let sent = 0, chunks = 1; sent < bytes; sent += CHUNK_BYTES, chunks += 1) {
     listener?.bytes(next(chunk));
@@ -104,18 +106,19 @@ async function feedGood(): Promise<number | undefined> {
 
 line.start();
 await turn();
-const idleMib = rssMib('self');
+const goodMib = await feed(GOOD_BYTES, (into) => into.fill(good));
+const framesBefore = line.counters.frames;
 const figures = startFigures();
-const firstMib = await feed(input.bytes / 2);
-const secondMib = await feed(input.bytes / 2);
+const firstMib = await feed(input.bytes / 2, noise);
+const secondMib = await feed(input.bytes / 2, noise);
 const { seconds, cpuUs, delayP99Ms } = figures();
 if (framing.type === 'gap') await pause(SILENCE_MS);
-const chanceFrames = line.counters.frames;
+const chanceFrames = line.counters.frames - framesBefore;
 const lostBytes = await feedGood();
 await line.stop();
 const mb = input.bytes / 1e6;
 const result: NoiseFigures = {
-  aboveIdleMib: firstMib - idleMib,
+  aboveGoodMib: Math.max(0, firstMib - goodMib),
   grownMib: Math.max(0, secondMib - firstMib),
   delayP99Ms,
   mbPerSecond: mb / seconds,
