@@ -1,6 +1,7 @@
 /** SIGKILL of the agent in its Nth system call of one kind, planted by strace. */
 import { Child } from '../../src/workbench/child.ts';
 import { until, WaitedInVain } from '../../src/workbench/wait.ts';
+import type { Acted, RowContext } from './row.ts';
 import { endAgent, type Scene } from './scene.ts';
 
 export interface Place {
@@ -10,20 +11,34 @@ export interface Place {
   readonly path?: string;
   /** Counted from the start of the process, or from a moment at which it is at work. */
   readonly from: 'start' | 'work';
-  nth: number;
+  readonly nth: number;
 }
 
 /** A life that has not come to its Nth call by then does not come to it. */
 const LIFE_MS = 3000;
 const ATTACH_MS = 10_000;
 
-/** The same place, one call further on; by an eighth once that is more. */
-export function further(place: Place): Place {
-  return { ...place, nth: place.nth + 1 + (place.nth >> 3) };
+/** One place after the other, each time one call further on, until the faults of the row are used up. */
+export async function killThrough(scene: Scene, context: RowContext, from: readonly Place[]): Promise<Acted> {
+  const { agent, pump } = scene.players;
+  const places = [...from];
+  const counts: Record<string, number> = { kills: 0 };
+  for (let run = 0; run < context.runs && places.length > 0; run += 1) {
+    const place = places.shift() as Place;
+    if (await killAt(scene, place)) {
+      counts['kills'] = (counts['kills'] ?? 0) + 1;
+      counts[`${place.calls} from ${place.from}`] = place.nth;
+      // By one at first, later by an eighth.
+      places.push({ ...place, nth: place.nth + 1 + (place.nth >> 3) });
+    }
+    context.progress(run + 1, pump.accepted.length);
+  }
+  agent.start();
+  return { faults: counts['kills'] ?? 0, counts };
 }
 
 /** One life. False: it never came to that call; then it is ended all the same. */
-export async function killAt(scene: Scene, { calls, path, from, nth }: Place): Promise<boolean> {
+async function killAt(scene: Scene, { calls, path, from, nth }: Place): Promise<boolean> {
   const { agent } = scene.players;
   // Not --seccomp-bpf: with it strace 6.1 counts only to one.
   const only = path === undefined ? '' : `-P ${path} `;

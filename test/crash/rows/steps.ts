@@ -5,7 +5,7 @@
  * chance. One pool thread, so that counting is the same in each life.
  */
 import { spawnSync } from 'node:child_process';
-import { further, killAt, type Place } from '../kill-at.ts';
+import { killThrough } from '../kill-at.ts';
 import { onScene } from '../on-scene.ts';
 import type { Row } from '../row.ts';
 
@@ -18,24 +18,12 @@ export const STEPS_ROW: Row = {
   brokerKeeps: true,
   run: (context) => {
     if (spawnSync('strace', ['-V']).status !== 0) return Promise.resolve({ skipped: 'strace is not there' });
-    return onScene(context, { receipts: true, env: { UV_THREADPOOL_SIZE: '1' } }, async (scene) => {
-      const { agent, pump } = scene.players;
-      let places: Place[] = CALLS.flatMap((calls) => [
-        { calls, from: 'start', nth: 1 },
-        { calls, from: 'work', nth: 1 },
+    return onScene(context, { receipts: true, env: { UV_THREADPOOL_SIZE: '1' } }, (scene) => {
+      const places = CALLS.flatMap((calls) => [
+        { calls, from: 'start' as const, nth: 1 },
+        { calls, from: 'work' as const, nth: 1 },
       ]);
-      const counts: Record<string, number> = { kills: 0 };
-      for (let run = 0; run < context.runs && places.length > 0; run += 1) {
-        const place = places.shift() as Place;
-        if (await killAt(scene, place)) {
-          counts['kills'] = (counts['kills'] ?? 0) + 1;
-          counts[`${place.calls} from ${place.from}`] = place.nth;
-          places = [...places, further(place)];
-        }
-        context.progress(run + 1, pump.accepted.length);
-      }
-      agent.start();
-      return { faults: counts['kills'] ?? 0, counts };
+      return killThrough(scene, context, places);
     });
   },
 };
