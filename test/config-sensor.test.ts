@@ -20,6 +20,29 @@ const eventWith = (rule: Json, more: Json = {}): Json =>
   withRoute({ event: { stream: 's', type: 't', fields: { volume: { from: 'ml' } }, ...rule }, ...more });
 const telemetryWith = (change: Json): Json => withRoute({ telemetry: { fields: { t: { from: 't' } }, ...change } });
 
+const fixedSensor = {
+  ...meter,
+  framing: { type: 'fixed', sync: 'B', length: 9 },
+  decode: { type: 'struct', fields: { v: { at: 5, type: 'f32be' } } },
+};
+/** Two requests, "a" for v and the second, without a name, for w. */
+const twoPolls = (change: Json): Json => ({
+  ...base(),
+  sensors: [
+    {
+      ...meter,
+      modbus: {
+        unit: 1,
+        polls: [
+          { ...poll, name: 'a' },
+          { ...poll, fields: { w: { at: 0, type: 'f32be' } } },
+        ],
+      },
+      routes: [change],
+    },
+  ],
+});
+
 const MISTAKES: readonly (readonly [what: string, file: Json, told: string])[] = [
   [
     'hexadecimal digits without a pair',
@@ -99,7 +122,93 @@ const MISTAKES: readonly (readonly [what: string, file: Json, told: string])[] =
   [
     'a change of the baud rate over TCP',
     withSensor({ port: { tcp: 'h:1' }, init: { steps: [{ baudRate: 9600 }] } }),
-    '/sensors/0/poll: must be left out: over tcp the serial server sets the baud rate, got nothing',
+    '/sensors/0/init: must be without a baudRate: over tcp the serial server sets the baud rate, got an object with 1 key',
+  ],
+  [
+    'a handshake over TCP',
+    withSensor({ port: { tcp: 'h:1' }, poll: { every: '1m', write: '/?!', handshake: 'iec62056-21' } }),
+    '/sensors/0/poll: must be without a handshake: over tcp the serial server sets the baud rate, got an object with 3 keys',
+  ],
+  [
+    'a greatest speed without a handshake',
+    withSensor({ poll: { every: '1m', write: 'x', baudRateMax: 9600 } }),
+    '/sensors/0/poll/baudRateMax: must be left out: only a handshake has a baudRateMax, got 9600',
+  ],
+  [
+    'a watchdog that does not wait for the next request',
+    withSensor({ watchdog: '1m', poll: { every: '1m', write: 'x' } }),
+    '/sensors/0/watchdog: must be longer than every of the poll, got "1m"',
+  ],
+  [
+    'a check beyond a frame of known length',
+    withSensor({ framing: { type: 'fixed', sync: 'B', length: 9 }, check: { type: 'sum8', at: 9 } }),
+    '/sensors/0/check: must be a check within the length of the frame, got an object with 2 keys',
+  ],
+  [
+    'a field beyond a frame of known length',
+    { ...base(), sensors: [{ ...fixedSensor, decode: { type: 'struct', fields: { v: { at: 8, type: 'u16be' } } } }] },
+    '/sensors/0/decode: must be fields within the length of the frame, got an object with 2 keys',
+  ],
+  [
+    'a field beyond what the check leaves of the frame',
+    { ...base(), sensors: [{ ...fixedSensor, check: { type: 'crc', preset: 'crc-32', strip: true } }] },
+    '/sensors/0/decode: must be fields within the length of the frame, got an object with 2 keys',
+  ],
+  [
+    'long frames for a regular expression, by default',
+    withSensor({
+      framing: { type: 'between', start: 'a', end: 'b' },
+      decode: { type: 'regex', pattern: '^(?<ml>x)$' },
+    }),
+    '/sensors/0/framing/max: must be at most 1024 with a regex decoder, got nothing',
+  ],
+  [
+    'long frames of one length for a regular expression',
+    withSensor({
+      framing: { type: 'fixed', sync: 'a', length: 4000 },
+      decode: { type: 'regex', pattern: '^(?<ml>x)$' },
+    }),
+    '/sensors/0/framing/length: must be at most 1024 with a regex decoder, got 4000',
+  ],
+  [
+    'an answer on a Modbus bus',
+    twoPolls({ event: { stream: 's', type: 't', fields: { v: { from: 'v' } } }, answer: { write: 'x' } }),
+    '/sensors/0/routes/0/answer: must be left out: a Modbus bus takes no answers, got an object with 1 key',
+  ],
+  [
+    'a route of a poll that is none',
+    twoPolls({ when: { poll: 'c' }, telemetry: { fields: { v: { from: 'v' } } } }),
+    '/sensors/0/routes/0/when/poll: must be the name of a poll (a, 1), got "c"',
+  ],
+  [
+    'an event of what two requests bring',
+    twoPolls({ event: { stream: 's', type: 't', fields: { v: { from: 'v' }, w: { from: 'w' } } } }),
+    '/sensors/0/routes/0/event/fields: must be fields of one poll: each has a record of its own, got an object with 2 keys',
+  ],
+  [
+    'a sample of what another request brings',
+    twoPolls({ when: { poll: 1 }, telemetry: { fields: { v: { from: 'v' } } } }),
+    '/sensors/0/routes/0/telemetry/fields: must be fields of one poll: each has a record of its own, got an object with 1 key',
+  ],
+  [
+    'an answer in hexadecimal digits, which would be written as they stand',
+    withSensor({ routes: [{ ...route, answer: { write: 'hex:06' } }] }),
+    '/sensors/0/routes/0/answer/write: must be a text of 1 to 1024 characters without hex:, got "hex:06"',
+  ],
+  [
+    'a gap that holds nothing back',
+    telemetryWith({ gap: '5s' }),
+    '/sensors/0/routes/0/telemetry/gap: must be left out: it holds back only what onChange or every 0s sends, got "5s"',
+  ],
+  [
+    'a key beside a profile that no sensor has, whatever it is',
+    JSON.parse(
+      JSON.stringify({ ...base(), sensors: [{ id: 'p', profile: 'dsmr5', port: { path: '/d' }, xx: 1 }] }).replace(
+        '"xx"',
+        '"__proto__"',
+      ),
+    ) as Json,
+    '/sensors/0/__proto__: must be a known key (id, profile, port, framing, check, decode, init, poll, modbus, staleAfter, watchdog, routes), got the key "__proto__"',
   ],
   [
     'neither decode nor modbus',
@@ -248,16 +357,17 @@ test('a framing of another type takes nothing from the profile', () => {
 });
 
 test('sensors of one Modbus bus share its line, if they agree on its speed', () => {
-  const units = (rates: readonly number[]): Json => ({
+  const units = (rates: readonly (number | undefined)[]): Json => ({
     ...base(),
     sensors: rates.map((baudRate, at) => ({
       ...meter,
       id: `m${at}`,
-      port: { path: '/dev/ttyUSB0', baudRate },
+      port: { path: '/dev/ttyUSB0', ...(baudRate === undefined ? {} : { baudRate }) },
       modbus: { unit: at + 1, polls: [poll] },
     })),
   });
   assert.equal(good(units([9600, 9600, 9600])).sensors.length, 3);
+  assert.equal(good(units([9600, undefined])).sensors.length, 2, 'said, or by default');
   assert.equal(
     one(units([9600, 2400])),
     'device.json /sensors/1/port: must be set as for the other sensors on this line, got an object with 2 keys',
@@ -267,4 +377,18 @@ test('sensors of one Modbus bus share its line, if they agree on its speed', () 
 test('the words of the configuration are those of the parts that use them', () => {
   assert.deepEqual([...NUMBER_TYPES], [...STRUCT_TYPES]);
   assert.deepEqual(CRC_NAMES.toSorted(), [...CRC_PRESETS].toSorted());
+});
+
+test('a route may ask for any name that a decoder gives, and a poll without a name is known by its number', () => {
+  good(
+    withRoute(
+      { when: { '0-0:96.14.0': '0001' }, telemetry: { fields: { t: { from: '1-0:1.7.0' } } } },
+      { type: 'obis' },
+    ),
+  );
+  for (const when of [{ poll: 'a' }, {}]) good(twoPolls({ when, telemetry: { fields: { v: { from: 'v' } } } }));
+  for (const number of [1, '1']) {
+    good(twoPolls({ when: { poll: number }, event: { stream: 's', type: 't', fields: { w: { from: 'w' } } } }));
+  }
+  good(twoPolls({ telemetry: { fields: { v: { from: 'v' }, w: { from: 'w' } } } }));
 });

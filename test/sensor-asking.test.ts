@@ -13,8 +13,9 @@ import { planReadOut } from '../src/sensor/iec-handshake.ts';
 import type { SensorConfig } from '../src/sensor/config.ts';
 import { Sensor } from '../src/sensor/sensor.ts';
 import { lineFactory } from '../src/serial/line.ts';
+import type { ModbusMember, ModbusOutcome } from '../src/serial/modbus-bus.ts';
 import { samplesFactory } from '../src/telemetry/samples.ts';
-import { HandLedger, keptMemory, KeptSamples } from './sensor-rig.ts';
+import { HandClock, HandLedger, HandLine, keptMemory, KeptSamples } from './sensor-rig.ts';
 import { keptLog, type LogLine, ptyFor, ttySpec, until } from './serial-rig.ts';
 
 interface Bench {
@@ -105,7 +106,10 @@ test('a device that does not answer is asked again, is told as an error, and is 
     speaks ? lineOf(heard, 'SI\r\n', 'S S 1 kg\r\n') : undefined,
   );
   await until(() => sensor.state().state === 'error', 'the error');
-  assert.equal(sensor.state().why, 'the device does not answer');
+  assert.equal(
+    sensor.state().why,
+    'the device does not answer: nothing comes: check wiring, power, and whether and how the device must be asked',
+  );
   assert.ok(sensor.counters.silences >= 6, JSON.stringify(sensor.counters));
   assert.ok(
     log.some(({ sentence, fields }) => /no answer/.test(sentence) && fields['reason'] === 'no answer within 30 ms'),
@@ -216,6 +220,7 @@ test('the identification line says how to go on', () => {
   assert.deepEqual(planReadOut('/ISK6MT174-0001\r\n', 9600), c('5', 9600));
   assert.deepEqual(planReadOut('/ISK0MT174-0001\r\n', 9600), c('0', 300));
   assert.deepEqual(planReadOut('/ISKDMT174-0001\r\n', 300), { acknowledge: undefined, baudRate: 4800 });
+  assert.deepEqual(planReadOut('/ISKFMT174-0001\r\n', 300), { acknowledge: undefined, baudRate: 19_200 });
   assert.equal(planReadOut('/ISK MT174-0001\r\n', 9600), undefined);
   assert.equal(planReadOut('rubbish', 9600), undefined);
 });
@@ -245,4 +250,88 @@ test('bytes without a reading are told as what they look like', () => {
   assert.equal(lineHint(text, port, 'obis'), 'the bytes are readable text: check framing, check and decode');
   assert.match(lineHint(Buffer.alloc(0), port, 'obis') ?? '', /^nothing comes/);
   assert.equal(lineHint(noise, port, 'struct'), undefined);
+});
+
+interface HandBench {
+  readonly sensor: Sensor;
+  readonly line: HandLine;
+  readonly log: LogLine[];
+  /** Lets time pass, in steps, with all that was promised in between. */
+  readonly pass: (ms: number) => Promise<void>;
+}
+
+/** A sensor, its line and its clock in the test's hand; on Modbus each read brings `outcome`. */
+function handBench(
+  t: TestContext,
+  config: Partial<SensorConfig>,
+  outcome: ModbusOutcome = { kind: 'down' },
+): HandBench {
+  const [line, clock, log] = [new HandLine(), new HandClock(), [] as LogLine[]];
+  const none = { bytes: 0, frames: 0, discardedBytes: 0, oversize: 0, checkErrors: 0, reopens: 0, openFailures: 0 };
+  const counters = { ...none, exceptions: 0, timeouts: 0, garbled: 0, retries: 0 };
+  const seat = { counters, stop: () => Promise.resolve(), read: () => Promise.resolve(outcome) };
+  const sensor = new Sensor({
+    config: { id: 'scale', port: ttySpec('/d'), ...weights, ...config },
+    clock,
+    cron: systemCron,
+    log: keptLog(log),
+    parseJson,
+    createLine: line.create,
+    createSamples: samplesFactory({ clock, samples: new KeptSamples(), topics: topicsOf('fp/v1', 'd') }),
+    events: new HandLedger(),
+    memory: keptMemory(),
+    busOf: () => ({ join: (member: ModbusMember) => ({ ...seat, start: () => member.up() }) }),
+  });
+  t.after(() => sensor.stop());
+  const pass = async (ms: number): Promise<void> => {
+    for (let passed = 0; passed < ms; passed += 50) {
+      clock.pass(50);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  return { sensor, line, log, pass };
+}
+
+test('a device that answers every other time is told in the log at most once a minute', async (t) => {
+  const { sensor, line, log, pass } = handBench(t, { poll: { every: 1000, write: 'SI', timeout: 100, retries: 0 } });
+  sensor.start();
+  await pass(100);
+  for (let at = 0; at < 50; at += 1) {
+    if (at % 2 === 0) line.say('S S 1 kg');
+    await pass(1000);
+  }
+  assert.equal(sensor.counters.silences, 25);
+  assert.equal(log.length, 1);
+});
+
+test('a device that has given readings and falls silent is not told by its last good bytes', async (t) => {
+  const { sensor, line, pass } = handBench(t, { poll: { every: 1000, write: 'SI', timeout: 100, retries: 0 } });
+  sensor.start();
+  await pass(100);
+  line.say('S S 1 kg');
+  await pass(5000);
+  assert.deepEqual([sensor.state().state, sensor.state().why], ['error', 'the device does not answer']);
+});
+
+test('a device that is asked seldom is not stale before it is asked again', async (t) => {
+  const { sensor, line, pass } = handBench(t, { poll: { every: 600_000, write: 'SI', timeout: 100, retries: 0 } });
+  sensor.start();
+  await pass(100);
+  line.say('S S 1 kg');
+  await pass(599_000);
+  assert.equal(sensor.state().state, 'ok');
+  await pass(601_000);
+  assert.deepEqual([sensor.state().state, sensor.state().why], ['stale', 'no reading for 1200 s']);
+});
+
+test('a Modbus unit that answers no is told with what it says', async (t) => {
+  const polls = [{ every: 1000, fc: 4 as const, at: 0, count: 2, fields: { v: { at: 0, type: 'f32be' as const } } }];
+  const { sensor, pass } = handBench(
+    t,
+    { modbus: { unit: 1, timeout: 100, retries: 0, polls } },
+    { kind: 'exception', code: 2, why: 'illegal data address' },
+  );
+  sensor.start();
+  await pass(5000);
+  assert.deepEqual([sensor.state().state, sensor.state().why], ['error', 'exception 2: illegal data address']);
 });

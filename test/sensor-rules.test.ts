@@ -7,14 +7,15 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { systemClock } from '../src/platform/clock.ts';
 import { stateStore } from '../src/platform/state-store.ts';
+import type { StateStore } from '../src/ports.ts';
 import type { EventRoute, EventRouteField } from '../src/sensor/config.ts';
 import { AT_REST, type EventMemory, judgeEvent, type RestState } from '../src/sensor/event-rule.ts';
 import { EventRules } from '../src/sensor/event-rules.ts';
 import { SensorMemory } from '../src/sensor/memory.ts';
 import { Registers } from '../src/sensor/registers.ts';
 import type { Route } from '../src/sensor/route.ts';
-import { keptMemory } from './sensor-rig.ts';
-import { keptLog } from './serial-rig.ts';
+import { HandClock, keptMemory } from './sensor-rig.ts';
+import { keptLog, until } from './serial-rig.ts';
 
 const MINUTE = 60_000;
 const NOON = Date.UTC(2026, 10, 25, 12, 0, 0);
@@ -212,4 +213,66 @@ test('telemetry of a register that falls is left out once', () => {
   const sift = (value: number): boolean =>
     registers.sift(0, telemetry, [{ name: 'w', value, unit: undefined }]).length > 0;
   assert.deepEqual([5, 6, 2, 3].map(sift), [true, true, false, true]);
+});
+
+test('two events refused, the second made while the ledger wrote the first: neither happened', () => {
+  const rules = new EventRules(keptMemory());
+  const route = sensorRoute(routeOf({ onChange: { field: 'w', by: '0' } }));
+  const judge = (value: string): ReturnType<EventRules['judge']> =>
+    rules.judge(route, { w: { value, quality: 'good' } }, NOON);
+  judge('0')?.settle(true);
+  const [first, second] = [judge('1'), judge('2')];
+  first?.settle(false);
+  assert.equal(judge('2'), undefined, 'the second is still being written');
+  second?.settle(false);
+  assert.equal(judge('0'), undefined);
+  assert.ok(judge('1'));
+});
+
+test('an event refused at once leaves the one before it, which the ledger still writes', () => {
+  const rules = new EventRules(keptMemory());
+  const route = sensorRoute(routeOf({ onChange: { field: 'w', by: '0' } }));
+  const judge = (value: string): ReturnType<EventRules['judge']> =>
+    rules.judge(route, { w: { value, quality: 'good' } }, NOON);
+  const first = judge('1');
+  judge('2')?.settle(false);
+  assert.equal(judge('1'), undefined);
+  first?.settle(true);
+  assert.equal(judge('1'), undefined);
+});
+
+/** A store whose writes fail while the test says so. */
+function handStore(): { readonly store: StateStore; readonly written: unknown[]; fails: boolean } {
+  const written: unknown[] = [];
+  const hand = {
+    written,
+    fails: false,
+    store: {
+      open: <Value>(_: string, __: unknown, value: Value) =>
+        Promise.resolve({
+          value,
+          write: (next: Value): Promise<void> => {
+            if (hand.fails) return Promise.reject(new Error('EIO'));
+            written.push(next);
+            return Promise.resolve();
+          },
+        }),
+    },
+  };
+  return hand;
+}
+
+test('what could not be written is written at the stop, and after the stop nothing waits any more', async () => {
+  const [clock, log, hand] = [new HandClock(), [] as Parameters<typeof keptLog>[0] & object, handStore()];
+  const memory = new SensorMemory({ clock, log: keptLog(log), state: hand.store }, ['p1']);
+  await memory.open();
+  hand.fails = true;
+  memory.set('p1', '0/s/t', { slot: 7, values: {} });
+  clock.pass(1000);
+  await until(() => log.length === 1, 'the failure');
+  hand.fails = false;
+  await memory.stop();
+  assert.deepEqual(hand.written, [{ p1: { '0/s/t': { slot: 7, values: {} } } }]);
+  memory.set('p1', '0/s/t', { slot: 8, values: {} });
+  assert.equal(clock.timers, 0);
 });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { test, type TestContext } from 'node:test';
 import { topicsOf } from '../src/broker/topics.ts';
+import { contentDigest } from '../src/ledger/sources.ts';
 import { APPENDS_WAITING_MAX } from '../src/limits.ts';
 import { systemChance } from '../src/platform/chance.ts';
 import { systemClock } from '../src/platform/clock.ts';
@@ -11,6 +12,7 @@ import { parseJson } from '../src/platform/json.ts';
 import { lineOpener } from '../src/platform/lines.ts';
 import type { Clock, PortSpec } from '../src/ports.ts';
 import { lineFactory } from '../src/serial/line.ts';
+import type { SensorConfig } from '../src/sensor/config.ts';
 import { Sensor, type SensorOptions } from '../src/sensor/sensor.ts';
 import { samplesFactory } from '../src/telemetry/samples.ts';
 import { HandClock, HandLedger, HandLine, keptMemory, KeptSamples, pumpConfig, sale } from './sensor-rig.ts';
@@ -296,4 +298,66 @@ test('4 MiB of noise between two frames: bounded, the loop stays free, and the n
   assert.ok(log.length < 10, `${log.length} log lines`);
   assert.ok(p99Ms < 250);
   assert.ok(grownBytes < 64 << 20);
+});
+
+/** Numbered records of a register that can rise by 10 at most. */
+function register(): SensorConfig {
+  const [, sales] = pumpConfig(NOWHERE).routes;
+  const fields = { volume: { from: 'ml', as: 'decimal' as const, monotonic: true, stepMax: '10' } };
+  const { event, ...route } = sales ?? assert.fail();
+  return { ...pumpConfig(NOWHERE), routes: [{ ...route, event: { ...(event ?? assert.fail()), fields } }] };
+}
+
+test('a record that was flagged and comes again has the same content for the ledger, so that it is answered', async (t) => {
+  const { sensor, line, ledger } = handBench(t, systemClock, { config: register() });
+  sensor.start();
+  ledger.always = { kind: 'accepted', seq: 1 };
+  for (const text of [sale(1, 100), sale(2, 3), sale(2, 3)]) {
+    line.say(text);
+    await settled();
+  }
+  const [, flagged, again] = ledger.drafts;
+  assert.deepEqual([flagged?.data['volume']?.quality, again?.data['volume']?.quality], ['suspect', 'good']);
+  const [first, second, other] = ledger.drafts.map(({ stream, type, data }) => contentDigest(stream, type, data));
+  assert.equal(second, other);
+  assert.notEqual(first, second);
+});
+
+test('an old record that comes again is not what the next one is measured from', async (t) => {
+  const { sensor, line, ledger } = handBench(t, systemClock, { config: register() });
+  sensor.start();
+  for (const [seq, ml, kind] of [
+    [1, 50, 'accepted'],
+    [2, 60, 'accepted'],
+    [1, 50, 'repeat'],
+    [3, 70, 'accepted'],
+  ] as const) {
+    ledger.always = kind === 'repeat' ? { kind } : { kind, seq };
+    line.say(sale(seq, ml));
+    await settled();
+  }
+  assert.equal(ledger.drafts[3]?.data['volume']?.quality, 'good');
+  assert.equal(sensor.counters.flagged, 0);
+  assert.equal(line.written.length, 4);
+});
+
+test('records that make an event and records that make none in turns are told once a minute', async (t) => {
+  const clock = new HandClock();
+  const { sensor, line, ledger, log } = handBench(t, clock);
+  sensor.start();
+  ledger.always = { kind: 'accepted', seq: 1 };
+  for (let seq = 1; seq <= 100; seq += 1) {
+    line.say(seq % 2 === 0 ? sale(seq) : '{"k":"sale","boot":"a1","seq":1}');
+    clock.pass(1000);
+    await settled();
+  }
+  assert.equal(sensor.counters.noEvent, 50);
+  assert.equal(log.length, 2);
+});
+
+test('an agent that is stopped while it starts leaves no line open', async (t) => {
+  const { sensor } = handBench(t);
+  await sensor.stop();
+  sensor.start();
+  assert.equal(sensor.state().state, 'absent');
 });

@@ -8,9 +8,11 @@ import fc from 'fast-check';
 import { systemClock } from '../src/platform/clock.ts';
 import { lineOpener } from '../src/platform/lines.ts';
 import { openPty } from '../src/platform/pty.ts';
-import type { LineOpener, PortSpec } from '../src/ports.ts';
+import type { LineListener, LineOpener, PortSpec } from '../src/ports.ts';
+import type { Framing } from '../src/serial/framing.ts';
 import { CLOSED_LINE, type LineInput, type LineMachine, nextLine } from '../src/serial/line-machine.ts';
 import { type Line, lineFactory } from '../src/serial/line.ts';
+import { HandClock } from './sensor-rig.ts';
 import { canHangUp, keptLog, type LogLine, ptyFarEnd, ptyFor, tcpFarEnd, ttySpec, until } from './serial-rig.ts';
 
 interface Seen {
@@ -246,4 +248,78 @@ test('the machine: one opening at a time, one connection at most, and every conn
     }),
     { numRuns: 2000 },
   );
+});
+
+interface HandBench {
+  readonly line: Line;
+  readonly clock: HandClock;
+  readonly frames: readonly string[];
+  readonly downs: readonly string[];
+  readonly say: (text: string) => void;
+}
+
+/** A line that has been up for a second, where half a frame could pass for one; its connection takes no baud rate. */
+async function handLine(framing: Framing): Promise<HandBench> {
+  const [clock, frames, downs] = [new HandClock(), [] as string[], [] as string[]];
+  let listener: LineListener | undefined;
+  const opener: LineOpener = {
+    open: (_, ofLine) => {
+      listener = ofLine;
+      return Promise.resolve({
+        write: () => Promise.resolve(),
+        setBaudRate: () => new Promise<void>(() => undefined),
+        close: () => Promise.resolve(),
+      });
+    },
+  };
+  const line = lineFactory({ opener, clock, chance, log: keptLog() })({
+    sensor: 'pump',
+    port: ttySpec('/dev/fake'),
+    framing,
+    dropsTorn: true,
+    events: {
+      up: () => undefined,
+      down: (_, reason) => downs.push(reason),
+      frame: (_, bytes) => frames.push(bytes.toString('latin1')),
+      discarded: () => undefined,
+    },
+  });
+  line.start();
+  await until(() => line.state.kind === 'up', 'the line');
+  clock.pass(1000);
+  return { line, clock, frames, downs, say: (text) => listener?.bytes(Buffer.from(text, 'latin1')) };
+}
+
+test('what is held of a frame is forgotten, and its rest is no frame; what comes later is', async () => {
+  const { line, clock, frames, say } = await handLine({ type: 'line', delimiter: '\n', max: 64 });
+  say('55');
+  line.forget(1);
+  clock.pass(10);
+  say('12,3\n4,5\n');
+  line.forget(1);
+  say('6,7\n');
+  say('8');
+  line.forget(1);
+  clock.pass(50);
+  say('9,1\n');
+  assert.deepEqual(frames, ['4,5', '6,7', '9,1']);
+  assert.equal(line.counters.discardedBytes, 7);
+});
+
+test('what is held when the bytes are diverted is discarded, and no silence makes a frame of it', async () => {
+  const { line, clock, frames, say } = await handLine({ type: 'gap', silence: 20, max: 64 });
+  say('abc');
+  line.divert(1, () => undefined);
+  clock.pass(1000);
+  line.divert(1, undefined);
+  assert.deepEqual(frames, []);
+  assert.equal(line.counters.discardedBytes, 3);
+});
+
+test('a device that lets nothing leave before its baud rate changes is given up after a while', async () => {
+  const { line, clock, downs } = await handLine({ type: 'line', delimiter: '\n', max: 64 });
+  const set = line.setBaudRate(1, 300);
+  clock.pass(30_000);
+  await assert.rejects(set, { code: 'line.closed', message: /took no bytes for 30000 ms/ });
+  assert.deepEqual(downs, ['the device took no bytes for 30000 ms']);
 });

@@ -203,3 +203,18 @@ test('the rate is capped: between two samples there is at least the gap, and the
   assert.deepEqual(sink.sent.at(-1)?.body['readings'], [['power', 49, 'W', 0]]);
   assert.equal(clock.timers, 0);
 });
+
+test('a change that the sink did not take is still a change at the next reading', () => {
+  const { sink, intake } = bench({ every: 60_000, onChange: { power: '0' } });
+  intake.take(0, [power(1)]);
+  sink.takes = false;
+  intake.take(0, [power(2)]);
+  sink.takes = true;
+  intake.take(0, [power(2)]);
+  intake.take(0, [power(2)]);
+  assert.deepEqual(
+    sink.sent.map(({ body }) => body['readings']),
+    [[['power', 1, 'W', 0]], [['power', 2, 'W', 0]]],
+  );
+  assert.deepEqual(intake.counters, { published: 2, dropped: 1 });
+});

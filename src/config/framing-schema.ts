@@ -32,10 +32,13 @@ const COVERED_EXPECTED = 'an object whose check covers something: to, or else at
 const HEX_EXPECTED = 'hexadecimal digits without 0x';
 const FRAME_BYTES_MAX = 16_384;
 
-const max = (fallback: number) =>
+/** `max` of each framing that has one, where the file says nothing. */
+export const MAX_DEFAULTS = { line: 1024, between: 4096, length: 1024, gap: 1024, slip: 1024, sml: 4096 } as const;
+
+const max = (framing: keyof typeof MAX_DEFAULTS) =>
   v.optional(
     wholeNumber('Bytes of a frame at most. What is longer is discarded and counted.', 16, FRAME_BYTES_MAX),
-    fallback,
+    MAX_DEFAULTS[framing],
   );
 
 const line = section('Frames end with a delimiter.', {
@@ -44,7 +47,7 @@ const line = section('Frames end with a delimiter.', {
     bytesText('Ends a frame and is not part of it. With "\\n" a "\\r" before it is dropped too.', 8),
     '\n',
   ),
-  max: max(1024),
+  max: max('line'),
 });
 
 const between = section('Frames stand between a start and an end mark, which are part of them.', {
@@ -52,7 +55,7 @@ const between = section('Frames stand between a start and an end mark, which are
   start: bytesText('Begins a frame.', 8),
   end: bytesText('Ends a frame, but for the trailer.', 8),
   trailer: v.optional(wholeNumber('Bytes after the end mark that belong to the frame, such as a checksum.', 0, 16), 0),
-  max: max(4096),
+  max: max('between'),
 });
 
 const length = v.pipe(
@@ -62,7 +65,7 @@ const length = v.pipe(
     lengthAt: wholeNumber('Place of the length, counted from 0.', 0, 32),
     lengthType: choice('Its type.', ['u8', 'u16be', 'u16le']),
     adjust: v.optional(wholeNumber('Bytes of the whole frame beyond the number that stands there.', -64, 64), 0),
-    max: max(1024),
+    max: max('length'),
   }),
   v.partialCheck(
     [['lengthAt'], ['lengthType'], ['max']],
@@ -88,7 +91,7 @@ const fixed = v.pipe(
 const gap = section('Silence ends a frame.', {
   type: v.literal('gap'),
   silence: duration('Time without a byte. An adapter may hold bytes back for 16 ms.', 2, 10_000),
-  max: max(1024),
+  max: max('gap'),
 });
 
 const slip = section('Frames stand between delimiters, which are escaped within.', {
@@ -97,12 +100,12 @@ const slip = section('Frames stand between delimiters, which are escaped within.
     choice('RFC 1055 (c0, db), or octet stuffing as in HDLC (7e, 7d), which is also SHDLC.', ['rfc1055', 'hdlc']),
     'rfc1055',
   ),
-  max: max(1024),
+  max: max('slip'),
 });
 
 const sml = section('SML transport, version 1: escapes, fill bytes and its own CRC.', {
   type: v.literal('sml'),
-  max: max(4096),
+  max: max('sml'),
 });
 
 export const framingSchema = v.pipe(

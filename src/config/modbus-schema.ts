@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot';
 import { choice, duration, name, section, wholeNumber } from './elements.ts';
+import { fieldBytes } from './fixed-frame.ts';
 import { hasOneTime, pollTime, WHEN_EXPECTED } from './poll-schema.ts';
 import {
   BITS_EXPECTED,
@@ -88,8 +89,7 @@ function holdsFields(poll: Range & { readonly fields: Readonly<Record<string, Pl
   return Object.values(poll.fields).every((each) => {
     const isBit = each.type === 'bit';
     if (isBit !== poll.fc <= 2) return false;
-    const bytes = each.length ?? Number(/\d+/.exec(each.type)?.[0] ?? 8) / 8;
-    const registers = isBit ? 1 : Math.ceil(bytes / 2);
+    const registers = isBit ? 1 : Math.ceil(fieldBytes(each) / 2);
     return each.at >= poll.at && each.at + registers <= poll.at + poll.count;
   });
 }

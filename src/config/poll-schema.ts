@@ -69,4 +69,12 @@ export const pollSchema = v.pipe(
   keys,
   v.metadata({ oneOf: [{ required: ['every'] }, { required: ['cron'] }] }),
   v.partialCheck([['every'], ['cron']], hasOneTime, WHEN_EXPECTED),
+  v.forward(
+    v.partialCheck(
+      [['handshake'], ['baudRateMax']],
+      ({ handshake, baudRateMax }) => baudRateMax === undefined || handshake !== undefined,
+      'left out: only a handshake has a baudRateMax',
+    ),
+    ['baudRateMax'],
+  ),
 );

@@ -17,6 +17,9 @@ const tcp = v.pipe(
   v.description('host:port of a raw TCP serial server such as ser2net; IPv6 addresses in brackets.'),
 );
 
+/** Of a tty, where nothing else is said. */
+export const PORT_DEFAULTS = { baudRate: 9600, dataBits: 8, parity: 'none', stopBits: 1 } as const;
+
 const keys = section('The line: either path, or tcp.', {
   path: v.exactOptional(path('The tty, best by its /dev/serial/by-id/ or by-path name, which outlives a replug.')),
   tcp: v.exactOptional(tcp),
@@ -38,7 +41,8 @@ export const portSchema = v.pipe(
   v.transform((port): PortSpec => {
     const [, host, number] = TCP_PATTERN.exec(port.tcp ?? '') ?? [];
     if (host !== undefined) return { kind: 'tcp', host: host.replace(/^\[|\]$/g, ''), port: Number(number) };
-    const { path: at = '', baudRate = 9600, dataBits = 8, parity = 'none', stopBits = 1 } = port;
+    const { path: at = '', ...set } = port;
+    const { baudRate, dataBits, parity, stopBits } = { ...PORT_DEFAULTS, ...set };
     return { kind: 'tty', path: at, baudRate, dataBits, parity, stopBits };
   }),
 );

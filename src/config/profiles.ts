@@ -74,12 +74,13 @@ function withProfile(sensor: unknown): unknown {
 function merged(under: unknown, over: unknown): unknown {
   if (!isTable(under) || !isTable(over)) return over;
   if (over['type'] !== undefined && over['type'] !== under['type']) return over;
-  const result: Record<string, unknown> = { ...under };
+  const result = new Map(Object.entries(under));
   for (const [key, value] of Object.entries(over)) {
-    if (value === null) delete result[key];
-    else result[key] = merged(under[key], value);
+    if (value === null) result.delete(key);
+    else result.set(key, merged(result.get(key), value));
   }
-  return result;
+  // Any key of the file is a key of the result, also "__proto__", to be told as unknown.
+  return Object.fromEntries(result);
 }
 
 function isTable(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -135,15 +135,21 @@ const telemetry = v.pipe(
     ),
     ['onChange'],
   ),
+  v.forward(
+    v.partialCheck(
+      [['every'], ['onChange'], ['gap']],
+      ({ every, onChange, gap }) => gap === undefined || every === 0 || onChange !== undefined,
+      'left out: it holds back only what onChange or every 0s sends',
+    ),
+    ['gap'],
+  ),
 );
 
-const AGENT_STREAM_EXPECTED = 'another name: the stream "agent" is the agent\'s own';
+const notOwnStream = (own: string) =>
+  v.check((stream: string) => stream !== own, `another name: the stream "${own}" is the agent's own`);
 
 const eventKeys = section('Kept in the ledger and delivered exactly once.', {
-  stream: v.pipe(
-    name('Last level of the event topic.'),
-    v.check((stream) => stream !== 'agent', AGENT_STREAM_EXPECTED),
-  ),
+  stream: v.pipe(name('Last level of the event topic.'), notOwnStream('agent'), notOwnStream('audit')),
   type: name("The event's type."),
   dedupe: v.exactOptional(
     section(
@@ -215,7 +221,7 @@ const keys = section('A route: either telemetry or event.', {
   when: v.optional(
     v.pipe(
       v.record(
-        fieldName,
+        text("The decoder's name of the value.", 64),
         v.union([v.string(), v.number(), v.boolean()], LITERAL_EXPECTED),
         `an object of values: ${LITERAL_EXPECTED}`,
       ),
@@ -282,13 +288,14 @@ function isRange(field: { readonly min?: number; readonly max?: number }): boole
   return (field.min ?? Number.NEGATIVE_INFINITY) <= (field.max ?? Number.POSITIVE_INFINITY);
 }
 
-/** Text that may hold line ends and control characters: it goes to a device. */
+/** Text that may hold line ends and control characters: it goes to a device. As it stands, so nobody may mean `hex:`. */
 function rawText(description: string, lengthMax: number) {
-  const expected = `a text of 1 to ${lengthMax} characters`;
+  const expected = `a text of 1 to ${lengthMax} characters without hex:`;
   return v.pipe(
     v.string(expected),
     v.minLength(1, expected),
     v.maxLength(lengthMax, expected),
+    v.check((value) => !value.startsWith('hex:'), expected),
     v.description(description),
   );
 }

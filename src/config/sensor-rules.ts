@@ -3,8 +3,10 @@
  * decoder gives. They look at the file as written, with whatever else may be wrong in it, so that their findings come
  * together with all others.
  */
+import { MAX_DEFAULTS } from './framing-schema.ts';
 import { nearest } from './nearest.ts';
 import { groupNames, patternFault, REGEX_FRAME_BYTES_MAX } from './pattern.ts';
+import { PORT_DEFAULTS } from './port-schema.ts';
 import { foundText, type Problem, pointerOf } from './problem.ts';
 
 const LINE_EXPECTED = 'unique: two sensors can not share one line, unless both are modbus';
@@ -26,7 +28,8 @@ export function sensorProblems(config: unknown): readonly Problem[] {
     ...busProblems(sensors),
   ];
   for (const [index, sensor] of sensors.entries()) {
-    problems.push(...nameProblems(sensor, ['sensors', index]), ...frameProblems(sensor, ['sensors', index]));
+    const path = ['sensors', index];
+    problems.push(...nameProblems(sensor, path), ...frameProblems(sensor, path), ...recordProblems(sensor, path));
   }
   return problems;
 }
@@ -78,7 +81,7 @@ function busProblems(sensors: readonly unknown[]): readonly Problem[] {
     const line = at(port, 'path') ?? at(port, 'tcp');
     if (!isShared(sensor) || typeof line !== 'string') return [];
     const problems: Problem[] = [];
-    const speed = JSON.stringify(['baudRate', 'dataBits', 'parity', 'stopBits'].map((key) => at(port, key)));
+    const speed = JSON.stringify(Object.entries(PORT_DEFAULTS).map(([key, value]) => at(port, key) ?? value));
     if (speed !== (speeds.get(line) ?? speed)) {
       const pointer = pointerOf(['sensors', index, 'port']);
       problems.push({ pointer, found: foundText(port), expected: 'set as for the other sensors on this line' });
@@ -97,11 +100,15 @@ function busProblems(sensors: readonly unknown[]): readonly Problem[] {
 
 /** A regular expression gets short frames only: see pattern.ts. */
 function frameProblems(sensor: unknown, path: Path): readonly Problem[] {
-  const max = at(at(sensor, 'framing'), 'max');
-  if (at(at(sensor, 'decode'), 'type') !== 'regex' || typeof max !== 'number') return [];
-  if (max <= REGEX_FRAME_BYTES_MAX) return [];
+  const framing = at(sensor, 'framing');
+  const type = at(framing, 'type');
+  const key = type === 'fixed' ? 'length' : 'max';
+  const said = at(framing, key);
+  const most = said ?? Object.entries(MAX_DEFAULTS).find(([name]) => name === type)?.[1];
+  if (at(at(sensor, 'decode'), 'type') !== 'regex' || typeof most !== 'number') return [];
+  if (most <= REGEX_FRAME_BYTES_MAX) return [];
   const expected = `at most ${REGEX_FRAME_BYTES_MAX} with a regex decoder`;
-  return [{ pointer: pointerOf([...path, 'framing', 'max']), found: foundText(max), expected }];
+  return [{ pointer: pointerOf([...path, 'framing', key]), found: foundText(said), expected }];
 }
 
 function nameProblems(sensor: unknown, path: Path): readonly Problem[] {
@@ -140,21 +147,55 @@ function modbusNames(modbus: unknown): readonly string[] | undefined {
   return ['poll', ...listOf(at(modbus, 'polls')).flatMap((poll) => Object.keys(tableOf(at(poll, 'fields'))))];
 }
 
-function usesOf(sensor: unknown, path: Path): readonly Use[] {
-  return listOf(at(sensor, 'routes')).flatMap((route, index) => {
-    const start = [...path, 'routes', index];
-    const event = at(route, 'event');
-    const dedupe = at(event, 'dedupe');
-    const write = at(at(route, 'answer'), 'write');
-    return [
-      ...Object.keys(tableOf(at(route, 'when'))).map((name) => ({ path: [...start, 'when', name], name })),
-      ...fieldUses(at(at(route, 'telemetry'), 'fields'), [...start, 'telemetry', 'fields']),
-      ...fieldUses(at(event, 'fields'), [...start, 'event', 'fields']),
-      ...textUse(at(dedupe, 'epoch'), [...start, 'event', 'dedupe', 'epoch']),
-      ...textUse(at(dedupe, 'seq'), [...start, 'event', 'dedupe', 'seq']),
-      ...placeholders(write).map((name) => ({ path: [...start, 'answer', 'write'], name })),
-    ];
+/** What a route takes of a Modbus sensor stands in the record of one request; and a bus takes no answers. */
+function recordProblems(sensor: unknown, path: Path): readonly Problem[] {
+  const polls = listOf(at(at(sensor, 'modbus'), 'polls')).map((poll, index) => {
+    const name = at(poll, 'name');
+    const names = ['poll', ...Object.keys(tableOf(at(poll, 'fields')))];
+    return { name: typeof name === 'string' ? name : String(index), names };
   });
+  if (polls.length === 0) return [];
+  return listOf(at(sensor, 'routes')).flatMap((route, index) => {
+    const problem = (keys: Path, expected: string): Problem[] => {
+      const found = foundText(keys.reduce<unknown>((value, key) => at(value, String(key)), route));
+      return [{ pointer: pointerOf([...path, 'routes', index, ...keys]), found, expected }];
+    };
+    if (at(route, 'answer') !== undefined) return problem(['answer'], 'left out: a Modbus bus takes no answers');
+    const when = at(at(route, 'when'), 'poll');
+    const wanted = typeof when === 'string' ? when : JSON.stringify(when);
+    const asked = polls.filter(({ name }) => when === undefined || name === wanted);
+    if (asked.length === 0) {
+      return problem(['when', 'poll'], `the name of a poll (${polls.map(({ name }) => name).join(', ')})`);
+    }
+    const uses = usesOfRoute(route, []).filter(({ name }) => polls.some(({ names }) => names.includes(name)));
+    const kind = at(route, 'event') === undefined ? 'telemetry' : 'event';
+    // Telemetry takes of its fields what there is.
+    const needed = uses.filter((use) => kind === 'event' || use.path[0] === 'when');
+    const taken = uses.filter((use) => use.path[0] !== 'when');
+    const isThere = asked.some(
+      ({ names }) => needed.every((use) => names.includes(use.name)) && taken.some((use) => names.includes(use.name)),
+    );
+    if (isThere || taken.length === 0) return [];
+    return problem([kind, 'fields'], 'fields of one poll: each has a record of its own');
+  });
+}
+
+function usesOf(sensor: unknown, path: Path): readonly Use[] {
+  return listOf(at(sensor, 'routes')).flatMap((route, index) => usesOfRoute(route, [...path, 'routes', index]));
+}
+
+function usesOfRoute(route: unknown, start: Path): readonly Use[] {
+  const event = at(route, 'event');
+  const dedupe = at(event, 'dedupe');
+  const write = at(at(route, 'answer'), 'write');
+  return [
+    ...Object.keys(tableOf(at(route, 'when'))).map((name) => ({ path: [...start, 'when', name], name })),
+    ...fieldUses(at(at(route, 'telemetry'), 'fields'), [...start, 'telemetry', 'fields']),
+    ...fieldUses(at(event, 'fields'), [...start, 'event', 'fields']),
+    ...textUse(at(dedupe, 'epoch'), [...start, 'event', 'dedupe', 'epoch']),
+    ...textUse(at(dedupe, 'seq'), [...start, 'event', 'dedupe', 'seq']),
+    ...placeholders(write).map((name) => ({ path: [...start, 'answer', 'write'], name })),
+  ];
 }
 
 function fieldUses(fields: unknown, path: Path): readonly Use[] {

@@ -5,6 +5,7 @@
 import * as v from 'valibot';
 import { decodeSchema } from './decode-schema.ts';
 import { duration, name, section } from './elements.ts';
+import { bodyLength, holdsFields } from './fixed-frame.ts';
 import { checkSchema, framingSchema } from './framing-schema.ts';
 import { modbusSchema } from './modbus-schema.ts';
 import { initSchema, pollSchema } from './poll-schema.ts';
@@ -16,7 +17,7 @@ const ROUTES_EXPECTED = 'a list of 1 to 32 routes';
 const DECODE_EXPECTED = 'an object that says what a frame means, or modbus in its place';
 const BESIDE_EXPECTED =
   'left out: modbus brings its own framing, check, decode, init and poll, and its line, which may be shared, no watchdog';
-const RATE_EXPECTED = 'left out: over tcp the serial server sets the baud rate';
+const OVER_TCP = 'over tcp the serial server sets the baud rate';
 
 const keys = section('A sensor.', {
   id: name('Name of the sensor in topics and events, unique on the device.'),
@@ -29,7 +30,11 @@ const keys = section('A sensor.', {
   poll: v.exactOptional(pollSchema),
   modbus: v.exactOptional(modbusSchema),
   staleAfter: v.exactOptional(
-    duration('Without a good reading for this long the sensor is stale. Default 5m.', 1000, 604_800_000),
+    duration(
+      'Without a good reading for this long the sensor is stale. Default 5m, or twice the time from poll to poll.',
+      1000,
+      604_800_000,
+    ),
   ),
   watchdog: v.exactOptional(
     duration('Without a good reading for this long the line is closed and opened again.', 1000, 604_800_000),
@@ -73,13 +78,46 @@ export const sensorSchema = v.pipe(
   ),
   v.forward(
     v.partialCheck(
-      [['port'], ['init'], ['poll']],
-      ({ port, init, poll }) =>
-        port.kind !== 'tcp' ||
-        (poll?.handshake === undefined && (init?.steps ?? []).every((step) => step.baudRate === undefined)),
-      RATE_EXPECTED,
+      [['port'], ['init']],
+      ({ port, init }) => port.kind !== 'tcp' || (init?.steps ?? []).every((step) => step.baudRate === undefined),
+      `without a baudRate: ${OVER_TCP}`,
+    ),
+    ['init'],
+  ),
+  v.forward(
+    v.partialCheck(
+      [['port'], ['poll']],
+      ({ port, poll }) => port.kind !== 'tcp' || poll?.handshake === undefined,
+      `without a handshake: ${OVER_TCP}`,
     ),
     ['poll'],
+  ),
+  v.forward(
+    v.partialCheck(
+      [['poll'], ['watchdog']],
+      ({ poll, watchdog }) => (watchdog ?? Number.POSITIVE_INFINITY) > (poll?.every ?? 0),
+      'longer than every of the poll',
+    ),
+    ['watchdog'],
+  ),
+  v.forward(
+    v.partialCheck(
+      [['framing'], ['check']],
+      ({ framing, check }) => framing?.type !== 'fixed' || bodyLength(framing.length, check) !== undefined,
+      'a check within the length of the frame',
+    ),
+    ['check'],
+  ),
+  v.forward(
+    v.partialCheck(
+      [['framing'], ['check'], ['decode']],
+      ({ framing, check, decode }) =>
+        framing?.type !== 'fixed' ||
+        decode?.type !== 'struct' ||
+        holdsFields(bodyLength(framing.length, check) ?? framing.length, decode.fields),
+      'fields within the length of the frame',
+    ),
+    ['decode'],
   ),
   v.forward(
     v.partialCheck(

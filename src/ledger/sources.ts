@@ -81,9 +81,20 @@ export class Sources {
   }
 }
 
-/** The billing content of an event, in 66 bits: enough that a changed sale can not pass as a repeat by chance. */
+/**
+ * The billing content of an event, in 66 bits: enough that a changed sale can not pass as a repeat by chance. `quality` is
+ * no content: a register is flagged against the reading before it, and a repeat comes after another one.
+ */
 export function contentDigest(stream: string, type: string, data: Readonly<Record<string, EventField>>): string {
-  return hash('sha256', JSON.stringify([stream, type, data]), 'base64url').slice(0, 11);
+  const isGood = Object.values(data).every(({ quality }) => quality === 'good');
+  const content = isGood ? data : withoutQuality(data);
+  return hash('sha256', JSON.stringify([stream, type, content]), 'base64url').slice(0, 11);
+}
+
+function withoutQuality(data: Readonly<Record<string, EventField>>): Readonly<Record<string, EventField>> {
+  return Object.fromEntries(
+    Object.entries(data).map(([name, field]) => [name, { ...field, quality: 'good' as const }]),
+  );
 }
 
 /** A source number as the ledger keeps it, or undefined for what is not a whole number below 2^53. */

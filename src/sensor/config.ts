@@ -174,7 +174,7 @@ export interface SensorConfig {
   readonly poll?: PollConfig | undefined;
   /** In place of framing, check, decode, init and poll. */
   readonly modbus?: ModbusConfig | undefined;
-  /** Without a good frame for this long the sensor is stale, milliseconds. Default five minutes. */
+  /** Without a good frame for this long the sensor is stale, milliseconds. Default five minutes, or the time of two polls. */
   readonly staleAfter?: number | undefined;
   /** Without a good frame for this long the line is closed and opened again, milliseconds. */
   readonly watchdog?: number | undefined;

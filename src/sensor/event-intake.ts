@@ -30,7 +30,7 @@ interface Waiting {
   readonly generation: number;
   readonly draft: EventDraft;
   readonly answer: Buffer | undefined;
-  readonly onResult: (accepted: boolean) => void;
+  readonly onResult: (isNew: boolean) => void;
   readonly result: Promise<AppendResult>;
 }
 
@@ -52,12 +52,12 @@ export class EventIntake {
     this.#options = options;
   }
 
-  /** `onResult`: whether the event is now in the ledger, or was before. */
+  /** `onResult`: whether this is now an event of the ledger; a repeat is none. */
   add(
     generation: number,
     draft: EventDraft,
     answer: Buffer | undefined,
-    onResult: (accepted: boolean) => void = () => undefined,
+    onResult: (isNew: boolean) => void = () => undefined,
   ): void {
     const { events, reports } = this.#options;
     if (this.#waiting.length >= APPENDS_WAITING_MAX) {
@@ -80,8 +80,9 @@ export class EventIntake {
 
   async #settleAll(): Promise<void> {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      const isKept = this.#report(next, await next.result);
-      next.onResult(isKept);
+      const result = await next.result;
+      const isKept = this.#report(next, result);
+      next.onResult(result.kind === 'accepted');
       if (isKept && next.answer !== undefined) await this.#answer(next.generation, next.answer);
       this.#waiting.shift();
     }

@@ -13,8 +13,9 @@ export interface Health {
   readonly lastGoodMs: number | undefined;
   readonly badFrames: number;
   readonly badBytes: number;
-  /** Requests in a row without an answer. */
+  /** Requests in a row without a reading, and why the first of them had none. */
   readonly silences: number;
+  readonly silentWhy: string;
 }
 
 export type HealthInput =
@@ -22,7 +23,7 @@ export type HealthInput =
   | { readonly kind: 'down'; readonly why: string }
   | { readonly kind: 'good'; readonly atMs: number }
   | { readonly kind: 'bad'; readonly bytes: number }
-  | { readonly kind: 'silent' };
+  | { readonly kind: 'silent'; readonly why?: string | undefined };
 
 /** Frames in a row, or bytes, with nothing good among them, after which the line is called wrong. */
 const BAD_FRAMES_MAX = 5;
@@ -39,12 +40,13 @@ export const NEW_HEALTH: Health = {
   badFrames: 0,
   badBytes: 0,
   silences: 0,
+  silentWhy: SILENT_WHY,
 };
 
 export function nextHealth(health: Health, input: HealthInput): Health {
   switch (input.kind) {
     case 'up':
-      return { downWhy: undefined, upMs: input.atMs, lastGoodMs: undefined, badFrames: 0, badBytes: 0, silences: 0 };
+      return { ...NEW_HEALTH, downWhy: undefined, upMs: input.atMs };
     case 'down':
       return { ...health, downWhy: input.why };
     case 'good':
@@ -52,7 +54,12 @@ export function nextHealth(health: Health, input: HealthInput): Health {
     case 'bad':
       return { ...health, badFrames: health.badFrames + 1, badBytes: health.badBytes + input.bytes };
     case 'silent':
-      return { ...health, silences: health.silences + 1 };
+      return {
+        ...health,
+        silences: health.silences + 1,
+        // The first: with several polls the reasons may take turns, and each change is published.
+        silentWhy: health.silences === 0 ? (input.why ?? SILENT_WHY) : health.silentWhy,
+      };
   }
 }
 
@@ -69,7 +76,7 @@ export function judgeHealth(health: Health, nowMs: number, staleAfterMs: number)
   if (health.badFrames >= BAD_FRAMES_MAX || health.badBytes >= BAD_BYTES_MAX) {
     return not('error', BAD_WHY);
   }
-  if (health.silences >= SILENCES_MAX) return not('error', SILENT_WHY);
+  if (health.silences >= SILENCES_MAX) return not('error', health.silentWhy);
   if (health.lastGoodMs === undefined) return not('stale', 'no reading since the line was opened');
   const staleAtMs = health.lastGoodMs + staleAfterMs;
   if (nowMs >= staleAtMs) return not('stale', `no reading for ${Math.round(staleAfterMs / 1000)} s`);

@@ -13,7 +13,7 @@ const BINARY: readonly DecodeConfig['type'][] = ['struct', 'sml', 'raw'];
 
 /** Undefined: nothing to say. */
 export function lineHint(bytes: Buffer, port: PortSpec, decode: DecodeConfig['type']): string | undefined {
-  if (bytes.length === 0) return 'nothing comes: check wiring, power, and whether the device must be asked';
+  if (bytes.length === 0) return 'nothing comes: check wiring, power, and whether and how the device must be asked';
   if (bytes.length < BYTES_MIN) return undefined;
   const share = (test: (byte: number) => boolean): number => bytes.filter(test).length / bytes.length;
   const rate = port.kind === 'tty' ? ` (now ${port.baudRate} Bd)` : '';

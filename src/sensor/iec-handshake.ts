@@ -9,7 +9,7 @@
 import type { Talk } from './talk.ts';
 
 const MODE_C_RATES = [300, 600, 1200, 2400, 4800, 9600, 19_200];
-const MODE_B_RATES = [600, 1200, 2400, 4800, 9600];
+const MODE_B_RATES = [600, 1200, 2400, 4800, 9600, 19_200];
 /** 6.3.14: the meter answers within 1.5 s; at 300 Bd its identification line takes up to 0.8 s more. */
 const ANSWER_MS = 3000;
 /** 6.3.14: the reaction time of either side is at least 200 ms. */

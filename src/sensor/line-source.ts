@@ -189,7 +189,6 @@ export class LineSource implements Source {
       return;
     }
     this.#poller?.answered();
-    reports.over('unanswered');
     events.record(generation, decoded.record, frame);
   }
 }

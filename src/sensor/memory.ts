@@ -33,6 +33,7 @@ export class SensorMemory {
   /** Never rejects. */
   #writing: Promise<void> = Promise.resolve();
   #fails = false;
+  #stopped = false;
 
   /** Of sensors that are not among `sensors` nothing is kept. */
   constructor(ports: MemoryPorts, sensors: readonly string[]) {
@@ -59,6 +60,7 @@ export class SensorMemory {
     else routes.set(route, memory);
     this.#memories.set(sensor, routes);
     this.#dirty = true;
+    if (this.#stopped) return;
     const { clock } = this.#ports;
     const waitMs = Math.max(SOON_MS, this.#writtenMs + AGAIN_MS - clock.monotonicMs());
     this.#timer ??= clock.after(waitMs, () => {
@@ -67,8 +69,9 @@ export class SensorMemory {
     });
   }
 
-  /** Writes what is not written yet. */
+  /** Writes what is not written yet, and nothing more. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     this.#timer?.cancel();
     this.#timer = undefined;
     await this.#writing;
@@ -84,6 +87,7 @@ export class SensorMemory {
       await this.#document.write(Object.fromEntries(value));
       this.#fails = false;
     } catch (error) {
+      this.#dirty = true;
       if (!this.#fails) this.#ports.log.warn('what sensors remember is not written', { reason: reasonOf(error) });
       this.#fails = true;
     }

@@ -37,13 +37,10 @@ export class ModbusSource implements Source {
       log,
       onUp: () => events.up(),
       onDown: (why) => events.down(why),
-      onRecord: (record, raw) => {
-        reports.over('modbus');
-        events.record(GENERATION, record, raw);
-      },
+      onRecord: (record, raw) => events.record(GENERATION, record, raw),
       onBad: (reason) => {
         reports.noise('modbus', 'read brought nothing', reason, () => ({ unit: modbus.unit }));
-        events.silent();
+        events.silent(reason === 'no answer' ? undefined : reason);
       },
     });
   }

@@ -6,7 +6,7 @@ import type { Clock, Log, LogFields } from '../ports.ts';
 
 const MINUTE_MS = 60_000;
 /** Different troubles told at the same time; more are counted only. */
-const TROUBLES_MAX = 32;
+const TROUBLES_MAX = 64;
 
 interface Told {
   readonly reason: string;

@@ -9,7 +9,16 @@ import type { SensorConfig, TelemetryRoute } from './config.ts';
 import type { ParseJson } from './decode-json.ts';
 import { EventIntake, type IntakeCounters } from './event-intake.ts';
 import { EventRules, type RememberedEvents } from './event-rules.ts';
-import { BAD_WHY, type HealthInput, judgeHealth, NEW_HEALTH, nextHealth, type SensorCondition } from './health.ts';
+import {
+  BAD_WHY,
+  type HealthInput,
+  judgeHealth,
+  NEW_HEALTH,
+  nextHealth,
+  SILENT_WHY,
+  type SensorCondition,
+} from './health.ts';
+import { type LastValue, LastValues } from './last-values.ts';
 import { LineSource } from './line-source.ts';
 import { ModbusSource } from './modbus-source.ts';
 import type { DecodedRecord } from './record.ts';
@@ -23,6 +32,8 @@ export interface SampleIntake {
   take(route: number, readings: readonly Reading[]): void;
   /** Sends what waits for its time, and takes nothing more. */
   stop(): void;
+  /** While they are paused, readings are neither kept nor counted; what waited before is sent. */
+  pause(isPaused: boolean): void;
   readonly counters: { readonly published: number; readonly dropped: number };
 }
 
@@ -52,6 +63,8 @@ export interface SensorState {
   readonly why: string;
   readonly since: string;
   readonly last_good: string | undefined;
+  /** Telemetry is paused by command until then; left out when it is not. */
+  readonly telemetry_paused_until?: string;
   readonly counters: SensorCounters;
 }
 
@@ -93,11 +106,14 @@ export class Sensor {
   #stale: Timer | undefined;
   #watchdog: Timer | undefined;
   #stopping = false;
+  #restarting: Promise<void> | undefined;
+  readonly #lastValues = new LastValues();
+  #pausedUntilMs: number | undefined;
 
   constructor(options: SensorOptions) {
     const { config, clock, log, createSamples, events, memory } = options;
     this.#options = options;
-    this.#staleAfterMs = config.staleAfter ?? STALE_AFTER_MS;
+    this.#staleAfterMs = config.staleAfter ?? Math.max(STALE_AFTER_MS, 2 * beatMs(config));
     this.#routes = routesOf(config);
     this.#reports = new Reports({ sensor: config.id, clock, log });
     this.#source = this.#makeSource();
@@ -137,12 +153,16 @@ export class Sensor {
       why: why + hint,
       since: new Date(sinceMs).toISOString(),
       last_good: this.#lastGoodWallMs === undefined ? undefined : new Date(this.#lastGoodWallMs).toISOString(),
+      ...(this.#pausedUntilMs === undefined
+        ? {}
+        : { telemetry_paused_until: new Date(this.#pausedUntilMs).toISOString() }),
       counters: this.counters,
     };
   }
 
+  /** Once stopped, a sensor is not started again: an agent may be stopped while it still starts. */
   start(): void {
-    this.#source.start();
+    if (!this.#stopping) this.#source.start();
   }
 
   /** Takes no more frames, answers what the ledger accepts within two seconds, and closes the line. */
@@ -160,6 +180,34 @@ export class Sensor {
     this.#samples.stop();
   }
 
+  /** The newest value of each decoded name. */
+  lastValues(): readonly LastValue[] {
+    return this.#lastValues.list(this.#options.clock.monotonicMs());
+  }
+
+  /** Closes the line and opens it again; of a bus that others use too, this sensor's part. */
+  restart(): Promise<void> {
+    this.#restarting ??= this.#closeAndStart().finally(() => {
+      this.#restarting = undefined;
+    });
+    return this.#restarting;
+  }
+
+  async #closeAndStart(): Promise<void> {
+    this.#watchdog?.cancel();
+    this.#watchdog = undefined;
+    await this.#source.stop();
+    this.#note({ kind: 'down', why: 'restarted by command' });
+    this.start();
+  }
+
+  /** `untilMs`: wall time at which whoever pauses will end it, as far as is known; undefined ends it. Events go on. */
+  pauseTelemetry(untilMs: number | undefined): void {
+    this.#pausedUntilMs = untilMs;
+    this.#samples.pause(untilMs !== undefined);
+    this.#options.onState?.();
+  }
+
   #makeSource(): Source {
     const { clock } = this.#options;
     const events: SourceEvents = {
@@ -174,7 +222,7 @@ export class Sensor {
       },
       record: (generation, record, raw) => this.#record(generation, record, raw),
       bad: (bytes) => this.#note({ kind: 'bad', bytes }),
-      silent: () => this.#note({ kind: 'silent' }),
+      silent: (why) => this.#note({ kind: 'silent', why }),
     };
     const { config, busOf } = this.#options;
     const { id, modbus, port } = config;
@@ -186,6 +234,7 @@ export class Sensor {
     if (this.#stopping) return;
     const { clock } = this.#options;
     this.#lastGoodWallMs = clock.wallMs();
+    this.#lastValues.take(record, this.#lastGoodWallMs, clock.monotonicMs());
     this.#note({ kind: 'good', atMs: clock.monotonicMs() });
     const outcomes = planFrame(this.id, this.#routes, record, raw);
     if (outcomes.length === 0) this.#counters.unrouted += 1;
@@ -205,20 +254,20 @@ export class Sensor {
         return;
       }
       case 'event': {
-        this.#reports.over(`no-event ${outcome.route}`);
         const { draft, answer } = outcome;
         const judged = route && this.#rules.judge(route, draft.data, this.#options.clock.wallMs());
         if (judged === undefined) return;
-        this.#counters.flagged += judged.flagged;
-        this.#intake.add(generation, { ...draft, data: judged.data }, answer, judged.settle);
+        this.#intake.add(generation, { ...draft, data: judged.data }, answer, (isNew) => {
+          if (isNew) this.#counters.flagged += judged.flagged;
+          judged.settle(isNew);
+        });
         return;
       }
       case 'no-event':
         this.#counters.noEvent += 1;
-        this.#reports.trouble(`no-event ${outcome.route}`, 'frame makes no event; not answered', {
+        this.#reports.noise(`no-event ${outcome.route}`, 'frame makes no event; not answered', outcome.reason, () => ({
           route: outcome.route,
-          reason: outcome.reason,
-        });
+        }));
     }
   }
 
@@ -234,8 +283,10 @@ export class Sensor {
     const verdict = judgeHealth(this.#health, nowMs, this.#staleAfterMs);
     if (verdict.state !== this.#said.state || verdict.why !== this.#said.why) {
       const since = verdict.state === this.#said.state ? this.#said.sinceMs : clock.wallMs();
-      // Once, as it began: a text that changed with each byte would be published with each byte.
-      const hint = verdict.why === BAD_WHY ? this.#source.hint() : undefined;
+      // Once, as it began: a text that changed with each byte would be published with each byte. Of a device that has
+      // fallen silent the last bytes were good ones.
+      const isSilent = verdict.why === SILENT_WHY && this.#health.lastGoodMs === undefined;
+      const hint = verdict.why === BAD_WHY || isSilent ? this.#source.hint() : undefined;
       this.#said = { ...verdict, hint: hint === undefined ? '' : `: ${hint}`, sinceMs: since };
       onState?.();
     }
@@ -260,4 +311,11 @@ export class Sensor {
       this.#source.reopen(`no good reading for ${Math.round(silentMs / 1000)} s (watchdog)`);
     });
   }
+}
+
+/** The time from one request to the next, of the most frequent that is asked on a beat; 0: none is. */
+function beatMs({ poll, modbus }: SensorConfig): number {
+  const polls = modbus?.polls ?? (poll === undefined ? [] : [poll]);
+  const beats = polls.flatMap(({ every }) => every ?? []);
+  return beats.length === 0 ? 0 : Math.min(...beats);
 }

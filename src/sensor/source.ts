@@ -13,8 +13,8 @@ export interface SourceEvents {
   record(generation: number, record: DecodedRecord, raw: Buffer): void;
   /** Bytes that are no frame, or a frame that means nothing. */
   bad(bytes: number): void;
-  /** A request had no answer, and neither had its repetitions. */
-  silent(): void;
+  /** A request brought nothing, and neither did its repetitions. `why`: one of few fixed texts; undefined: no answer came. */
+  silent(why?: string): void;
 }
 
 export interface SourceCounters extends LineCounters {

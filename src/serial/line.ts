@@ -43,11 +43,11 @@ export interface Line {
   stop(): Promise<void>;
   /** Rejects with Fault `line.closed` unless this generation is up and takes the bytes within 5 s. */
   write(generation: number, bytes: Buffer): Promise<void>;
-  /** Rejects with Fault `line.closed` as `write` does, or where the line has no baud rate. */
+  /** Rejects with Fault `line.closed` as `write` does, but after 30 s, or where the line has no baud rate. */
   setBaudRate(generation: number, baudRate: number): Promise<void>;
   /** From now on the bytes of this generation go to `take` and not to the framer; undefined: to the framer again, `rest` first. */
   divert(generation: number, take: ((chunk: Buffer) => void) | undefined, rest?: Buffer): void;
-  /** What is held of a frame is discarded: after a long silence it is none. */
+  /** What is held of a frame is discarded; where its rest follows at once, that is no frame of its own. */
   forget(generation: number): void;
   /** Closes this generation and opens the line again. */
   reopen(generation: number, reason: string): void;
@@ -81,6 +81,8 @@ export function lineFactory(ports: LinePorts): CreateLine {
 const BACKOFF = { firstMs: 250, maxMs: 5000 };
 /** A device that takes no bytes for this long (flow control, a hung adapter) is lost. */
 const WRITE_MS = 5000;
+/** Before the baud rate changes all has to leave: 512 bytes, the most of a step, take 19 s at 300 Bd. */
+const LEAVE_MS = 30_000;
 /** Between two openings because something was plugged in, so that a loose plug does not keep the agent busy. */
 const PLUGGED_MS = 250;
 const STOP_MS = 2000;
@@ -103,6 +105,7 @@ interface Opening {
   taker: ((chunk: Buffer) => void) | undefined;
   silence: Timer | undefined;
   recent: Buffer;
+  /** When it opened, or when its bytes were cut in two: soon after they may begin in the middle of a frame. */
   openedMs: number;
 }
 
@@ -157,26 +160,20 @@ class SupervisedLine implements Line {
   }
 
   async setBaudRate(generation: number, baudRate: number): Promise<void> {
-    return this.#connectionOf(generation).setBaudRate(baudRate);
+    return this.#inTime(generation, this.#connectionOf(generation).setBaudRate(baudRate), LEAVE_MS);
   }
 
   divert(generation: number, take: ((chunk: Buffer) => void) | undefined, rest?: Buffer): void {
     const opening = this.#opening;
     if (opening?.generation !== generation) return;
     opening.taker = take;
-    if (take === undefined) {
-      // What was diverted may have ended in the middle of a frame.
-      opening.framer = undefined;
-      opening.openedMs = this.#ports.clock.monotonicMs();
-    }
+    this.#cut(opening, true);
     if (rest !== undefined && rest.length > 0) this.#frame(opening, rest);
   }
 
   forget(generation: number): void {
     const opening = this.#opening;
-    if (opening?.generation !== generation || opening.framer === undefined) return;
-    this.#count(generation, opening.framer.end());
-    opening.framer = this.#createFramerOf(false);
+    if (opening?.generation === generation) this.#cut(opening, false);
   }
 
   reopen(generation: number, reason: string): void {
@@ -184,23 +181,31 @@ class SupervisedLine implements Line {
   }
 
   async write(generation: number, bytes: Buffer): Promise<void> {
-    const written = this.#connectionOf(generation).write(bytes);
-    if (await this.#within(written, WRITE_MS)) return written;
-    const reason = `the device took no bytes for ${WRITE_MS} ms`;
-    this.#step({ kind: 'lost', generation, reason, atMs: this.#ports.clock.monotonicMs() });
-    // The connection is being closed, which ends the write; its failure is the one told here.
-    written.catch(() => undefined);
+    return this.#inTime(generation, this.#connectionOf(generation).write(bytes), WRITE_MS);
+  }
+
+  async #inTime(generation: number, done: Promise<void>, ms: number): Promise<void> {
+    if (await this.#within(done, ms)) return done;
+    const reason = `the device took no bytes for ${ms} ms`;
+    this.#lost(generation, reason);
     throw new Fault('line.closed', `line of ${this.#spec.sensor}: ${reason}`);
+  }
+
+  /** A frame does not go on here. `leavesOut`: bytes between go elsewhere, so that the next may be the rest of one. */
+  #cut(opening: Opening, leavesOut: boolean): void {
+    const held = opening.framer?.end() ?? [];
+    if (held.length === 0 && !leavesOut) return;
+    opening.framer = undefined;
+    opening.openedMs = this.#ports.clock.monotonicMs();
+    this.#count(opening.generation, held);
   }
 
   #connectionOf(generation: number): LineConnection {
     const { state } = this.#machine;
     const connection = this.#opening?.connection;
     if (state.kind === 'up' && state.generation === generation && connection !== undefined) return connection;
-    throw new Fault(
-      'line.closed',
-      `line of ${this.#spec.sensor}: connection ${generation} is gone; nothing was written`,
-    );
+    const reason = `connection ${generation} is gone; nothing was written`;
+    throw new Fault('line.closed', `line of ${this.#spec.sensor}: ${reason}`);
   }
 
   #step(input: LineInput): void {
@@ -331,8 +336,7 @@ class SupervisedLine implements Line {
 
   #bytes(generation: number, chunk: Buffer): void {
     const opening = this.#opening;
-    const { state } = this.#machine;
-    if (opening?.generation !== generation || state.kind !== 'up') return;
+    if (opening?.generation !== generation || this.#machine.state.kind !== 'up') return;
     this.#counters.bytes += chunk.length;
     // Kept as they are where one chunk is enough: no copy for a line at speed.
     opening.recent = chunk.length >= RECENT_BYTES ? chunk.subarray(-RECENT_BYTES) : recentOf(opening.recent, chunk);
@@ -355,8 +359,8 @@ class SupervisedLine implements Line {
   }
 
   #createFramer(opening: Opening): Framer {
-    const startsTorn = this.#spec.dropsTorn && this.#ports.clock.monotonicMs() - opening.openedMs < TORN_MS;
-    return this.#createFramerOf(startsTorn);
+    const isSoon = this.#ports.clock.monotonicMs() - opening.openedMs < TORN_MS;
+    return this.#createFramerOf(this.#spec.dropsTorn && isSoon);
   }
 
   #count(generation: number, outputs: readonly FramerOutput[]): void {

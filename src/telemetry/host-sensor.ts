@@ -20,6 +20,7 @@ export class HostSensor {
   readonly #counters = { published: 0, dropped: 0, failures: 0 };
   #timer: Timer | undefined;
   #stopped = false;
+  #paused = false;
 
   constructor(options: HostSensorOptions) {
     this.#options = options;
@@ -44,6 +45,13 @@ export class HostSensor {
     });
   }
 
+  readonly id = HOST_SENSOR;
+
+  /** `untilMs`: undefined ends it. */
+  pauseTelemetry(untilMs: number | undefined): void {
+    this.#paused = untilMs !== undefined;
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#timer?.cancel();
@@ -51,8 +59,9 @@ export class HostSensor {
 
   async #read(): Promise<void> {
     const { config, clock, topics, host, samples } = this.#options;
+    if (this.#paused) return;
     const found = await host.read(config.metrics);
-    if (this.#stopped || found.length === 0) return;
+    if (this.#stopped || this.#paused || found.length === 0) return;
     const atMs = clock.monotonicMs();
     const readings = found.map((reading) => ({ ...reading, atMs }));
     const stamp = { sensor: HOST_SENSOR, wallMs: clock.wallMs(), monotonicMs: atMs, clock: clock.quality() };

@@ -31,7 +31,7 @@ interface RouteWindow {
   /** When a sample was last due, on the monotonic clock: the beat is kept, whenever readings come. */
   dueMs: number | undefined;
   sentMs: number | undefined;
-  /** Values of the fields of `onChange` in the sample that was sent last. */
+  /** Values of the fields of `onChange` in the last sample that the sink took. */
   readonly sent: Map<string, Reading['value']>;
   /** The same of the readings since. */
   readonly latest: Map<string, Reading['value']>;
@@ -43,6 +43,7 @@ class SensorSamples implements SampleIntake {
   readonly #windows: readonly (RouteWindow | undefined)[];
   readonly #counters = { published: 0, dropped: 0 };
   #stopped = false;
+  #paused = false;
 
   constructor(ports: SamplesPorts, sensor: string, routes: readonly (TelemetryRoute | undefined)[]) {
     this.#ports = ports;
@@ -57,7 +58,7 @@ class SensorSamples implements SampleIntake {
 
   take(route: number, readings: readonly Reading[]): void {
     const window = this.#windows[route];
-    if (window === undefined || this.#stopped) return;
+    if (window === undefined || this.#stopped || this.#paused) return;
     const nowMs = this.#ports.clock.monotonicMs();
     window.window.add(readings, nowMs);
     if (window.route.every === 0 || hasChanged(window, readings)) this.#publishAfterGap(window, nowMs);
@@ -65,12 +66,24 @@ class SensorSamples implements SampleIntake {
   }
 
   stop(): void {
-    for (const window of this.#windows) {
-      window?.timer?.cancel();
-      window?.gapTimer?.cancel();
-      if (window !== undefined) this.#publish(window);
-    }
+    this.#flush();
     this.#stopped = true;
+  }
+
+  pause(isPaused: boolean): void {
+    if (isPaused && !this.#paused) this.#flush();
+    this.#paused = isPaused;
+  }
+
+  #flush(): void {
+    for (const window of this.#windows) {
+      if (window === undefined) continue;
+      window.timer?.cancel();
+      window.timer = undefined;
+      window.gapTimer?.cancel();
+      window.gapTimer = undefined;
+      this.#publish(window);
+    }
   }
 
   #arm(window: RouteWindow, nowMs: number): void {
@@ -100,15 +113,18 @@ class SensorSamples implements SampleIntake {
     window.gapTimer?.cancel();
     window.gapTimer = undefined;
     window.sentMs = clock.monotonicMs();
-    for (const [field, value] of window.latest) window.sent.set(field, value);
     const payload = encodeSamples(readings, {
       sensor: this.#sensor,
       wallMs: clock.wallMs(),
       monotonicMs: window.sentMs,
       clock: clock.quality(),
     });
-    if (samples.publish(topics.telemetry(this.#sensor), payload)) this.#counters.published += readings.length;
-    else this.#counters.dropped += readings.length;
+    if (!samples.publish(topics.telemetry(this.#sensor), payload)) {
+      this.#counters.dropped += readings.length;
+      return;
+    }
+    this.#counters.published += readings.length;
+    for (const [field, value] of window.latest) window.sent.set(field, value);
   }
 }
 
