@@ -3,27 +3,23 @@
  * broker), runs, and stops in the reverse one: lines first, then what is in flight drains, then the farewell, then the
  * ledger. What a part needs of the world comes in through `AgentPorts`.
  */
+import { AgentCommands } from './agent-commands.ts';
 import { AgentSensors } from './agent-sensors.ts';
 import { Connection, type Traffic } from './broker/connection.ts';
 import { Presence } from './broker/presence.ts';
 import { Subscription } from './broker/subscription.ts';
 import { type Topics, topicsOf } from './broker/topics.ts';
 import { ulid } from './broker/ulid.ts';
-import { CommandDesk } from './command/desk.ts';
-import { eventsCommands } from './command/events.ts';
-import { pingCommand } from './command/ping.ts';
-import { Schedule } from './command/schedule.ts';
-import { statusGetCommand } from './command/status-get.ts';
 import type { DeviceConfig } from './config/schema.ts';
 import { EventCare } from './delivery/event-care.ts';
 import { Receipts } from './delivery/receipts.ts';
 import { type Guarantee, guaranteeOf } from './delivery/guarantee.ts';
 import { Sender } from './delivery/sender.ts';
-import { Fault } from './fault.ts';
 import type { LedgerFiles } from './ledger/files.ts';
 import { Ledger } from './ledger/ledger.ts';
 import type {
   Boot,
+  CertificateText,
   Chance,
   Clock,
   Cron,
@@ -35,6 +31,8 @@ import type {
   LineOpener,
   LinkOpener,
   Log,
+  LogControl,
+  ProcessFigures,
   SampleSink,
   StateStore,
 } from './ports.ts';
@@ -54,12 +52,14 @@ export interface AgentPorts {
   readonly chance: Chance;
   readonly boot: Boot;
   readonly log: Log;
+  readonly logControl: LogControl;
   readonly files: LedgerFiles;
   readonly lines: LineOpener;
   readonly broker: LinkOpener;
   readonly state: StateStore;
   readonly cron: Cron;
   readonly host: HostMetrics;
+  readonly processFigures: () => Promise<ProcessFigures>;
   readonly parseJson: (text: string) => unknown;
   /** Undefined: events are not signed. */
   readonly signer: EventSigner | undefined;
@@ -67,6 +67,10 @@ export interface AgentPorts {
   readonly writtenBytes: () => number | undefined;
   /** The status for whoever stands at the device. */
   readonly writeLocalStatus: (document: Readonly<Record<string, unknown>>) => void;
+  /** Of the device and the authorities it trusts, from the files as they are now; throws when one can not be read. */
+  readonly certificates: () => readonly CertificateText[];
+  /** Asks the process to end in the ordinary way, to be started again. */
+  readonly restart: () => void;
 }
 
 export interface AgentOptions {
@@ -91,8 +95,7 @@ export class Agent {
   readonly #connection: Connection;
   readonly #sensors: AgentSensors;
   readonly #hostSensor: HostSensor | undefined;
-  readonly #desk: CommandDesk;
-  readonly #schedule: Schedule;
+  readonly #commands: AgentCommands;
   readonly #figures: SlowFigures;
   readonly #formerSensors: FormerSensors;
   readonly #localStatus: LocalStatus;
@@ -127,7 +130,7 @@ export class Agent {
       willDelayMs: config.broker.willDelay,
       heartbeatMs: config.broker.heartbeat,
       figures: () => this.#status(),
-      info: () => infoOf({ ...options, boot: ports.boot.id, commands: this.#desk.accepted, signer: ports.signer }),
+      info: () => this.#info(),
       sensors: () => this.#sensors.all.map((sensor) => ({ sensor: sensor.id, ...sensor.state() })),
     });
     this.#subscription = new Subscription({ ...ports, topics: this.#topics, onChange: changed });
@@ -146,8 +149,7 @@ export class Agent {
     const { host } = config;
     this.#hostSensor =
       host === undefined ? undefined : new HostSensor({ ...ports, topics: this.#topics, samples, config: host });
-    this.#desk = this.#makeDesk();
-    this.#schedule = new Schedule({ ...ports, entries: config.schedule, desk: this.#desk });
+    this.#commands = this.#makeCommands(samples);
     this.#figures = new SlowFigures({
       ...ports,
       oldestUnsentMs: () => this.#ledger.oldestUnsentMs(),
@@ -179,17 +181,18 @@ export class Agent {
     }
     await this.#figures.start();
     await this.#receipts.start();
+    await this.#commands.open();
     await this.#sensors.start();
     this.#hostSensor?.start();
     this.#connection.start();
-    await this.#schedule.start();
+    await this.#commands.start();
     await this.#formerSensors.start();
     this.#localStatus.changed();
   }
 
   /** Ends what runs; what is not handed over within the time stays in the ledger for the next start. */
   async stop(why: 'shutdown' | 'reboot' | 'update'): Promise<void> {
-    this.#schedule.stop();
+    this.#commands.stop();
     this.#hostSensor?.stop();
     await this.#sensors.stop();
     await this.#drain();
@@ -219,29 +222,23 @@ export class Agent {
     });
   }
 
-  #makeDesk(): CommandDesk {
-    const { config, ports } = this.#options;
-    const care = new EventCare({
-      ledger: this.#ledger,
-      sender: this.#sender,
-      receipts: this.#receipts,
-      settlesByReceipt: config.ledger.receipts,
-    });
-    return new CommandDesk({
-      ...ports,
+  #makeCommands(samples: SampleSink): AgentCommands {
+    return new AgentCommands({
+      ...this.#options,
       topics: this.#topics,
-      policy: config.commands,
-      commands: [
-        pingCommand(ports.clock, ports.boot),
-        statusGetCommand(() => this.#presence.document('online')),
-        ...eventsCommands(care),
-      ],
-      respond: async (topic, payload, correlationData) => {
-        const link = this.#connection.link;
-        if (link === undefined) throw new Fault('broker.unreachable', 'no broker to answer to');
-        const correlation = correlationData === undefined ? {} : { correlationData };
-        await link.publish(topic, payload, { qos: 1, retain: false, ...correlation });
-      },
+      samples,
+      status: () => this.#presence.document('online'),
+      info: () => this.#info(),
+      events: new EventCare({
+        ledger: this.#ledger,
+        sender: this.#sender,
+        receipts: this.#receipts,
+        settlesByReceipt: this.#options.config.ledger.receipts,
+      }),
+      auditSink: this.#ledger,
+      sensors: this.#sensors.all,
+      hostSensor: this.#hostSensor,
+      link: () => this.#connection.link,
     });
   }
 
@@ -292,6 +289,7 @@ export class Agent {
         this.#sender.detach();
         this.#subscription.down();
         this.#presence.down();
+        this.#commands.linkDown();
       },
       failed: () => this.#localStatus.changed(),
     };
@@ -314,7 +312,7 @@ export class Agent {
 
   #onMessage(message: InboundMessage): void {
     if (message.topic === this.#topics.receipt) this.#receipts.take(message.payload);
-    else this.#desk.take(message);
+    else this.#commands.take(message);
   }
 
   /** QoS 0: not sent while there is no link, or while its socket is full of what matters more. */
@@ -339,6 +337,11 @@ export class Agent {
   #changed(): void {
     this.#presence.changed();
     this.#localStatus.changed();
+  }
+
+  #info(): Readonly<Record<string, unknown>> {
+    const { boot, signer } = this.#options.ports;
+    return infoOf({ ...this.#options, boot: boot.id, commands: this.#commands.accepted, signer });
   }
 
   #status(): StatusDocument {

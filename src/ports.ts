@@ -50,6 +50,24 @@ export interface Log {
   debug(sentence: string, fields?: LogFields): void;
 }
 
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface LogLine {
+  readonly level: LogLevel;
+  readonly sentence: string;
+  readonly fields: LogFields | undefined;
+}
+
+/** What can be changed of the log while it is written. */
+export interface LogControl {
+  /** The least serious level that is written. */
+  readonly level: LogLevel;
+  setLevel(level: LogLevel): void;
+  /** From now on lines of this level and more serious ones come to `take` too, written or not. */
+  tap(level: LogLevel, take: (line: LogLine) => void): Timer;
+}
+
 // ---- serial lines ---------------------------------------------------------------------------------------------------
 
 /** Where a line is. `kind: 'tcp'` is a raw TCP serial server such as ser2net. */
@@ -174,11 +192,38 @@ export interface Hardware {
   readonly hostname: string;
 }
 
+/** This process itself. */
+export interface ProcessFigures {
+  readonly residentBytes: number;
+  readonly heapBytes: number;
+  readonly uptimeMs: number;
+  /** How late timers were, while it was measured, milliseconds. */
+  readonly loopDelayMeanMs: number;
+  readonly loopDelayMaxMs: number;
+}
+
+/** What a certificate says. Times are ISO 8601. */
+export interface CertificateText {
+  /** `authority`: one that the broker's certificate may come from. `chain`: what stands between the device's and its authority. */
+  readonly role: 'device' | 'chain' | 'authority';
+  readonly subject: string;
+  readonly issuer: string;
+  readonly notBefore: string;
+  readonly notAfter: string;
+  /** sha256 of the certificate, pairs of hexadecimal digits with colons, as openssl prints it. */
+  readonly fingerprint: string;
+}
+
 // ---- schedules ------------------------------------------------------------------------------------------------------
+
+export interface CronTimer extends Timer {
+  /** When it runs next, wall milliseconds; undefined: never again, or that can not be told. */
+  nextMs?(): number | undefined;
+}
 
 export interface Cron {
   /** Runs at each time that the expression names, on the wall clock of `timezone` (IANA; undefined: the machine's). */
-  schedule(expression: string, timezone: string | undefined, run: () => void): Promise<Timer>;
+  schedule(expression: string, timezone: string | undefined, run: () => void): Promise<CronTimer>;
 }
 
 // ---- small state ----------------------------------------------------------------------------------------------------

@@ -25,16 +25,38 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ledger: [],
   delivery: ['ledger', 'broker/topics.ts'],
   broker: [],
-  command: ['broker/topics.ts', 'config (types)'],
+  // Durations in arguments are written as in device.json.
+  command: ['broker/topics.ts', 'config (types)', 'config/units.ts'],
   status: ['config (types)'],
   // The ledger names what it needs of a disk in its own words; the platform implements that.
   platform: ['config (types)', 'ledger/files.ts (types)'],
-  'agent.ts': ['agent-sensors.ts', 'config', 'telemetry', 'ledger', 'delivery', 'broker', 'command', 'status'],
+  'agent.ts': [
+    'agent-commands.ts',
+    'agent-sensors.ts',
+    'config',
+    'telemetry',
+    'ledger',
+    'delivery',
+    'broker',
+    'status',
+  ],
+  'agent-commands.ts': ['config (types)', 'command', 'broker/topics.ts'],
   'agent-sensors.ts': ['config (types)', 'serial', 'sensor', 'telemetry', 'broker/topics.ts'],
   // The reference consumer is a program of its own; it shares the ledger's arithmetic of sequences, hashes and keys.
   collect: ['ledger', 'broker/topics.ts', 'platform/directories.ts'],
   // The sub-commands of an installer run one sensor without the agent.
-  cli: ['agent.ts', 'platform', 'config', 'broker/topics.ts', 'ledger', 'collect', 'workbench', 'sensor', 'serial'],
+  cli: [
+    'agent.ts',
+    'platform',
+    'config',
+    'broker/topics.ts',
+    'ledger',
+    'delivery/guarantee.ts',
+    'collect',
+    'workbench',
+    'sensor',
+    'serial',
+  ],
   // The demo ships inside the workbench.
   demo: ['agent.ts', 'platform', 'config', 'broker/topics.ts', 'ledger', 'workbench'],
   workbench: ['agent.ts', 'platform', 'config', 'broker/topics.ts', 'ledger', 'demo'],

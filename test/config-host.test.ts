@@ -18,8 +18,9 @@ test('host gets its defaults, and takes what it is told', () => {
   });
 });
 
-const COMMANDS =
-  '"ping", "status.get", "events.stat", "events.dead", "events.replay", "events.retry" or "events.abandon"';
+const COMMANDS = COMMAND_NAMES.map((name) => `"${name}"`)
+  .join(', ')
+  .replace(/, (?="agent.restart"$)/, ' or ');
 
 const MISTAKES: readonly (readonly [what: string, change: Record<string, unknown>, told: string])[] = [
   ['host too often', { host: { every: '1s' } }, '/host/every: must be 5s to 1d, got "1s"'],

@@ -8,6 +8,7 @@ export interface Topics {
   readonly status: string;
   readonly info: string;
   readonly receipt: string;
+  readonly log: string;
   /** Subscription filter for everything that comes down to this device. */
   readonly downAll: string;
   sensor(sensor: string): string;
@@ -31,6 +32,7 @@ export function topicsOf(prefix: string, device: string): Topics {
     status: `${root}/up/status`,
     info: `${root}/up/info`,
     receipt: `${root}/down/receipt`,
+    log: `${root}/up/log`,
     downAll: `${root}/down/#`,
     sensor: (sensor) => `${root}/up/sensor/${sensor}`,
     telemetry: (sensor) => `${root}/up/telemetry/${sensor}`,

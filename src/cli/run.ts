@@ -10,12 +10,14 @@ import type { DeviceConfig } from '../config/schema.ts';
 import { reasonOf } from '../fault.ts';
 import { systemBoot } from '../platform/boot.ts';
 import { systemChance } from '../platform/chance.ts';
+import { certificateTexts } from '../platform/certificate-texts.ts';
 import { systemClock } from '../platform/clock.ts';
 import { systemCron } from '../platform/cron.ts';
 import { readHardware } from '../platform/hardware.ts';
 import { hostMetrics } from '../platform/host-metrics.ts';
 import { eventSigner } from '../platform/event-signer.ts';
 import { type CertificateFacts, type Identity, loadIdentity, readPrivateFile } from '../platform/identity.ts';
+import { processFigures } from '../platform/process-figures.ts';
 import { parseJson } from '../platform/json.ts';
 import { ledgerFiles } from '../platform/ledger-files.ts';
 import { lineOpener } from '../platform/lines.ts';
@@ -24,7 +26,7 @@ import { type LinkCredentials, mqttLinkOpener } from '../platform/mqtt-link.ts';
 import { stateStore } from '../platform/state-store.ts';
 import { statusFile } from '../platform/status-file.ts';
 import { writtenBytes } from '../platform/written-bytes.ts';
-import type { Log } from '../ports.ts';
+import type { Log, LogControl } from '../ports.ts';
 import { VERSION } from '../version.ts';
 import { loadConfig } from './config-file.ts';
 import { EXIT, exitOf } from './exit.ts';
@@ -59,8 +61,12 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   }
 }
 
-async function serve(config: DeviceConfig, identity: Identity | undefined, log: Log): Promise<number> {
+async function serve(config: DeviceConfig, identity: Identity | undefined, log: Log & LogControl): Promise<number> {
   const stateDirectory = config.state?.dir ?? join(dirname(config.ledger.dir), 'state');
+  let restart: () => void = () => undefined;
+  const restartAsked = new Promise<void>((resolve) => {
+    restart = resolve;
+  });
   // What the newest connection was tried with: renewed files count from the next connection on.
   let certificate: CertificateFacts | undefined = identity?.certificate;
   const agent = new Agent({
@@ -74,6 +80,7 @@ async function serve(config: DeviceConfig, identity: Identity | undefined, log: 
       chance: systemChance,
       boot: systemBoot(),
       log,
+      logControl: log,
       files: ledgerFiles(config.ledger.dir),
       lines: lineOpener(systemClock),
       broker: mqttLinkOpener(() => {
@@ -84,15 +91,21 @@ async function serve(config: DeviceConfig, identity: Identity | undefined, log: 
       state: stateStore(stateDirectory, log),
       cron: systemCron,
       host: hostMetrics({ directory: config.ledger.dir, log }),
+      processFigures,
       parseJson,
       signer: config.ledger.sign === false ? undefined : eventSigner(stateDirectory, config.ledger.sign, log),
       writtenBytes,
       writeLocalStatus: statusFile(process.env['RUNTIME_DIRECTORY'] ?? stateDirectory, log),
+      certificates: () => (config.broker.tls === undefined ? [] : certificateTexts(config.broker.tls)),
+      restart: () => {
+        log.info('stopping', { command: 'agent.restart' });
+        restart();
+      },
     },
   });
   const stopped = stopSignal(log);
   await agent.start();
-  await stopped;
+  await Promise.race([stopped, restartAsked]);
   const late = setTimeout(() => {
     log.warn('stop takes too long; leaving now', { after_ms: STOP_MS });
     process.exitCode = EXIT.failed;

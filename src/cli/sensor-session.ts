@@ -118,6 +118,7 @@ function samplesTo(onReadings: SessionOptions['onReadings']): CreateSamples {
         onReadings(readings);
       },
       stop: () => undefined,
+      pause: () => undefined,
     };
   };
 }

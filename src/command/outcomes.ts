@@ -1,18 +1,12 @@
 /**
- * What became of the newest commands, by id: the same request again gets the same answer and runs nothing, which makes the
- * at-least-once of QoS 1 harmless. In memory only: this version has reading commands alone, which may run again after a
- * restart.
+ * What became of the newest commands that changed nothing (reading ones, and whatever was rejected), by id: the same
+ * request again gets the same answer and runs nothing, which makes the at-least-once of QoS 1 harmless. In memory only:
+ * after a restart they may run again, which is harmless too.
  */
-import { createHash } from 'node:crypto';
 import type { Outcome } from './response.ts';
 
 /** More than any operator sends while an answer may still be on its way. */
 const OUTCOMES_MAX = 256;
-
-interface Known {
-  readonly request: string;
-  outcome: Outcome | undefined;
-}
 
 export type Recalled =
   | { readonly kind: 'new' }
@@ -22,24 +16,20 @@ export type Recalled =
   | { readonly kind: 'other' };
 
 export class Outcomes {
-  readonly #known = new Map<string, Known>();
+  readonly #known = new Map<string, { readonly request: string; readonly outcome: Outcome | undefined }>();
 
-  /** Takes note of a new request; tells what is known of an old one. `key` names command and id. */
-  begin(key: string, payload: Buffer): Recalled {
-    const request = createHash('sha256').update(payload).digest('base64url');
+  /** `key` names command and id, `request` is the digest of its bytes. */
+  recall(key: string, request: string): Recalled {
     const known = this.#known.get(key);
-    if (known === undefined) {
-      if (this.#known.size >= OUTCOMES_MAX) this.#dropOldest();
-      this.#known.set(key, { request, outcome: undefined });
-      return { kind: 'new' };
-    }
+    if (known === undefined) return { kind: 'new' };
     if (known.request !== request) return { kind: 'other' };
     return known.outcome === undefined ? { kind: 'running' } : { kind: 'done', outcome: known.outcome };
   }
 
-  end(key: string, outcome: Outcome): void {
-    const known = this.#known.get(key);
-    if (known !== undefined) known.outcome = outcome;
+  /** `outcome` undefined: it runs. */
+  note(key: string, request: string, outcome: Outcome | undefined): void {
+    if (!this.#known.has(key) && this.#known.size >= OUTCOMES_MAX) this.#dropOldest();
+    this.#known.set(key, { request, outcome });
   }
 
   #dropOldest(): void {

@@ -4,6 +4,7 @@
  */
 import { parseJsonText } from '../json-text.ts';
 import { REQUEST_BYTES_MAX } from '../limits.ts';
+import type { Clock } from '../ports.ts';
 
 export interface Request {
   readonly args: unknown;
@@ -42,6 +43,15 @@ export function parseRequest(id: string, payload: Buffer): ParsedRequest {
     return mistake('request.not-json', `line ${line}, column ${column}: must be ${expected}, got ${found}`);
   }
   return fromDocument(id, json.value);
+}
+
+/**
+ * `expires` counts where the clock was ever set; else the time that MQTT 5's message expiry interval left on arrival,
+ * which runs on while the request waits. `lapsesMs`: its end on the monotonic clock.
+ */
+export function isExpired({ expiresMs }: Request, lapsesMs: number, clock: Clock): boolean {
+  if (expiresMs !== undefined && clock.quality() !== 'unknown') return clock.wallMs() > expiresMs;
+  return clock.monotonicMs() >= lapsesMs;
 }
 
 function fromDocument(id: string, value: unknown): ParsedRequest {

@@ -1,7 +1,16 @@
 /** The answer to a command, as it goes out (DESIGN 4). Pure. */
 import type { CommandError } from './request.ts';
 
-export type CommandStatus = 'accepted' | 'executing' | 'succeeded' | 'failed' | 'rejected' | 'expired' | 'in_doubt';
+export const COMMAND_STATUSES = [
+  'accepted',
+  'executing',
+  'succeeded',
+  'failed',
+  'rejected',
+  'expired',
+  'in_doubt',
+] as const;
+type CommandStatus = (typeof COMMAND_STATUSES)[number];
 
 export interface Outcome {
   readonly status: CommandStatus;

@@ -1,10 +1,10 @@
 /** Schedules, by node-cron, which is loaded when the first one is made: most devices have none. */
-import type { Cron, Timer } from '../ports.ts';
+import type { Cron, CronTimer } from '../ports.ts';
 
 const SILENT = { info: nothing, warn: nothing, error: nothing, debug: nothing };
 
 export const systemCron: Cron = {
-  schedule: async (expression, timezone, run): Promise<Timer> => {
+  schedule: async (expression, timezone, run): Promise<CronTimer> => {
     const { schedule } = await import('node-cron');
     const task = schedule(expression, run, {
       unref: true,
@@ -12,7 +12,7 @@ export const systemCron: Cron = {
       logger: SILENT,
       ...(timezone === undefined ? {} : { timezone }),
     });
-    return { cancel: () => void task.destroy() };
+    return { cancel: () => void task.destroy(), nextMs: () => task.getNextRun()?.getTime() };
   },
 };
 

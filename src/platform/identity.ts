@@ -35,7 +35,7 @@ export interface CertificateFacts {
 
 /** The largest bundle of public authorities is about 250 KiB. */
 const FILE_BYTES_MAX = 1024 * 1024;
-const CERTIFICATE_BLOCK = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
+export const CERTIFICATE_BLOCK = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
 const REVOCATIONS_BLOCK = /-----BEGIN X509 CRL-----[A-Za-z0-9+/=\s]+-----END X509 CRL-----/g;
 /** Keys that stay in the file. Others (`TSS2 PRIVATE KEY`) are handles of hardware and are not to be inspected. */
 const PLAIN_KEY = /-----BEGIN (?:EC |RSA )?PRIVATE KEY-----/;

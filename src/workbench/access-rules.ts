@@ -37,7 +37,8 @@ export function mosquittoAcl(rules: AccessRules): string {
   }
   for (const name of operators) {
     lines.push('', `user ${name}`, `topic write ${prefix}/+/down/command/#`);
-    for (const below of ['status', 'info', 'sensor/#', 'response/#']) lines.push(`topic read ${prefix}/+/up/${below}`);
+    for (const below of ['status', 'info', 'sensor/#', 'log', 'response/#'])
+      lines.push(`topic read ${prefix}/+/up/${below}`);
   }
   return `${lines.join('\n')}\n`;
 }

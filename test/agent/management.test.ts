@@ -67,7 +67,10 @@ test('info says who this is, what it measures in which units, and what it can be
       events: [{ stream: 'sale', type: 'delivery', fields: { volume: 'l', amount: 'EUR' } }],
     },
   ]);
-  assert.deepEqual(info.payload['commands'], ['ping', 'status.get', 'events.stat', 'events.dead']);
+  const reading =
+    'ping status.get info.get metrics.get certificate.status events.stat events.dead sensor.list sensor.read ' +
+    'schedule.list log.tail';
+  assert.deepEqual(info.payload['commands'], reading.split(' '));
   const { hash, revision } = info.payload['config'] as { hash: string; revision: number };
   assert.match(hash, /^[\w-]{43}$/);
   assert.equal(revision, 0);
@@ -90,6 +93,130 @@ test('ping and status.get are answered to plain clients of MQTT 5 and 3.1.1, the
     const unknown = await ask(t, stage, 'host.reboot', `r${version}`, '{}', version);
     assert.deepEqual([unknown['status'], (unknown['error'] as Document)['code']], ['rejected', 'command.unknown']);
   }
+});
+
+/** The result of a request that must succeed. */
+async function resultOf(
+  t: TestContext,
+  stage: Stage,
+  command: string,
+  id: string,
+  args: object = {},
+): Promise<Document> {
+  await ask(t, stage, command, id, JSON.stringify({ args }), '5');
+  // What takes its time is first said to be executing.
+  const { payload } = await seen(stage, `up/response/${command}/${id}`, ({ status }) => status !== 'executing');
+  assert.equal(payload['status'], 'succeeded', JSON.stringify(payload));
+  return payload['result'] as Document;
+}
+
+test('a device tells who it is, how its machine, certificates and sensors do, and what it gives itself to do', async (t) => {
+  const stage = await setStage(t);
+  await configure(stage, () => ({ schedule: [{ cron: '0 3 * * *', command: 'ping' }] }));
+  stage.agent.start();
+  const born = await seen(stage, 'up/info');
+  const { v, device, ...info } = await resultOf(t, stage, 'info.get', '1');
+  assert.deepEqual([v, device], [1, 'pump-42']);
+  for (const [key, value] of Object.entries(info)) assert.deepEqual(born.payload[key], value, key);
+  const metrics = await resultOf(t, stage, 'metrics.get', '1');
+  assert.ok((metrics['host'] as [string][]).some(([name]) => name === 'memory_available'));
+  assert.ok(Number((metrics['process'] as Document)['resident_bytes']) > 1e7);
+  const { certificates } = (await resultOf(t, stage, 'certificate.status', '1')) as { certificates: Document[] };
+  assert.deepEqual(
+    certificates.map(({ role, subject }) => [role, role === 'device' ? subject : '']),
+    [
+      ['device', 'CN=pump-42'],
+      ['authority', ''],
+    ],
+  );
+  const { sensors } = (await resultOf(t, stage, 'sensor.list', '1')) as { sensors: Document[] };
+  assert.deepEqual([sensors[0]?.['id'], sensors[0]?.['port']], ['pump', stage.line.port]);
+  const { schedule } = (await resultOf(t, stage, 'schedule.list', '1')) as { schedule: Document[] };
+  assert.ok(Date.parse(String(schedule[0]?.['next'])) > Date.now());
+});
+
+test('a sensor says what it read last, and goes on after its line was closed and opened by command', async (t) => {
+  const stage = await setStage(t);
+  await configure(stage, () => ({ commands: { 'sensor.restart': 'on' } }));
+  stage.agent.start();
+  await stage.meter('{"k":"t","t":20.50}');
+  await seen(stage, 'up/sensor/pump', ({ state }) => state === 'ok');
+  const read = await resultOf(t, stage, 'sensor.read', '1', { sensor: 'pump' });
+  const [, temperature] = read['values'] as Document[];
+  assert.deepEqual([temperature?.['name'], temperature?.['text']], ['t', '20.50']);
+  assert.deepEqual(await resultOf(t, stage, 'sensor.restart', '1', { sensor: 'pump' }), { sensor: 'pump' });
+  await seen(stage, 'up/sensor/pump', ({ why }) => why === 'no reading since the line was opened');
+  const before = stage.seen().length;
+  await until(
+    async () => {
+      await stage.meter('{"k":"sale","boot":"a1","seq":1,"ml":5,"cents":9}');
+      return stage.answers().includes('ACK a1 1');
+    },
+    'the meter to be answered on the new connection',
+    DEADLINE_MS,
+  );
+  await until(
+    () =>
+      stage
+        .seen()
+        .slice(before)
+        .some(({ topic, payload }) => topic.endsWith('up/sensor/pump') && payload['state'] === 'ok'),
+    'the sensor to be well again',
+    DEADLINE_MS,
+  );
+});
+
+test('the log is told live for its time, and not a line longer', async (t) => {
+  const stage = await setStage(t);
+  stage.agent.start();
+  await seen(stage, 'up/info');
+  assert.equal((await resultOf(t, stage, 'log.tail', 'long', { for: '10m' }))['topic'], `${ROOT}/up/log`);
+  await resultOf(t, stage, 'ping', 'within');
+  const told = await seen(stage, 'up/log', ({ fields }) => (fields as Document)['id'] === 'within');
+  assert.deepEqual([told.qos, told.payload['sentence'], told.payload['level']], [0, 'command', 'info']);
+  const { until: end } = await resultOf(t, stage, 'log.tail', 'short', { for: '1s' });
+  await until(() => Date.now() > Date.parse(String(end)) + 100, 'the end of the lease', DEADLINE_MS);
+  await resultOf(t, stage, 'ping', 'after');
+  // The line of `after` would have gone out before its answer, on the same connection.
+  await seen(stage, 'up/response/ping/after');
+  const ids = seenOn(stage, 'up/log').map(({ payload }) => (payload['fields'] as Document)['id']);
+  assert.ok(!ids.includes('after'), ids.join());
+});
+
+test('paused telemetry is not sent later either, and events are not paused', async (t) => {
+  const stage = await setStage(t);
+  await configure(stage, () => ({ commands: { 'telemetry.pause': 'on', 'telemetry.resume': 'on' } }));
+  stage.agent.start();
+  await stage.meter('{"k":"t","t":11.5}');
+  await seen(stage, 'up/telemetry/pump');
+  const { paused } = (await resultOf(t, stage, 'telemetry.pause', '1', { for: '1h' })) as { paused: Document[] };
+  await seen(stage, 'up/sensor/pump', ({ telemetry_paused_until: end }) => end === paused[0]?.['until']);
+  await stage.meter('{"k":"t","t":33.5}');
+  await stage.meter('{"k":"sale","boot":"a1","seq":1,"ml":5,"cents":9}');
+  await seen(stage, 'up/event/sale');
+  assert.deepEqual(await resultOf(t, stage, 'telemetry.resume', '1'), { paused: [] });
+  await stage.meter('{"k":"t","t":44.5}');
+  const holds = (payload: Document, value: number): boolean => JSON.stringify(payload['readings']).includes(`${value}`);
+  await seen(stage, 'up/telemetry/pump', (payload) => holds(payload, 44.5));
+  assert.ok(!seenOn(stage, 'up/telemetry/pump').some(({ payload }) => holds(payload, 33.5)));
+});
+
+test('agent.restart answers, ends the process in the ordinary way, and is known after the restart', async (t) => {
+  const stage = await setStage(t);
+  await configure(stage, () => ({ commands: { 'agent.restart': 'on' } }));
+  stage.agent.start();
+  await seen(stage, 'up/info');
+  const first = await ask(t, stage, 'agent.restart', '1', '{"by":"ops"}', '5');
+  assert.deepEqual([first['status'], first['repeated']], ['succeeded', false]);
+  assert.equal((await stage.agent.child.exited).code, 0);
+  const farewell = await seen(stage, 'up/status', ({ state }) => state === 'offline');
+  assert.equal(farewell.payload['why'], 'shutdown');
+  stage.agent.start();
+  await seen(stage, 'up/status', ({ why }) => why === 'start');
+  await stage.agent.child.line(/broker connected/, DEADLINE_MS);
+  assert.deepEqual(await ask(t, stage, 'agent.restart', '1', '{"by":"ops"}', '5'), { ...first, repeated: true });
+  assert.equal((await resultOf(t, stage, 'ping', 'still-there'))['clock'] === undefined, false);
+  assert.ok(stage.agent.running);
 });
 
 test('a retained command is not run, however often the device comes back', async (t) => {

@@ -1,0 +1,158 @@
+/**
+ * What the agent can be asked, put together: the commands, the desk that judges and answers them, and the device's own
+ * schedule, which goes through the same desk. Part of the composition root.
+ */
+import type { Topics } from './broker/topics.ts';
+import { AGENT_RESTART, AgentRestart } from './command/agent-restart.ts';
+import { certificateStatusCommand } from './command/certificate-status.ts';
+import type { Command } from './command/command.ts';
+import { CommandDesk } from './command/desk.ts';
+import { eventsCommands, type EventsDesk } from './command/events.ts';
+import { infoGetCommand } from './command/info-get.ts';
+import { LogTail } from './command/log-tail.ts';
+import { logCommands } from './command/logs.ts';
+import { metricsGetCommand } from './command/metrics-get.ts';
+import { pingCommand } from './command/ping.ts';
+import { Schedule } from './command/schedule.ts';
+import { scheduleCommands } from './command/schedules.ts';
+import { type CommandedSensor, sensorsCommands } from './command/sensors.ts';
+import { statusGetCommand } from './command/status-get.ts';
+import { telemetryCommands, type TelemetrySource } from './command/telemetry.ts';
+import type { DeviceConfig } from './config/schema.ts';
+import { Fault } from './fault.ts';
+import type {
+  Boot,
+  CertificateText,
+  Chance,
+  Clock,
+  Cron,
+  EventSink,
+  HostMetrics,
+  InboundMessage,
+  Link,
+  Log,
+  LogControl,
+  ProcessFigures,
+  SampleSink,
+  StateStore,
+} from './ports.ts';
+
+type Document = Readonly<Record<string, unknown>>;
+
+export interface AgentCommandsOptions {
+  readonly config: DeviceConfig;
+  readonly ports: {
+    readonly clock: Clock;
+    readonly chance: Chance;
+    readonly boot: Boot;
+    readonly log: Log;
+    readonly state: StateStore;
+    readonly logControl: LogControl;
+    readonly cron: Cron;
+    readonly host: HostMetrics;
+    readonly processFigures: () => Promise<ProcessFigures>;
+    /** Of the files as they are now; throws when one can not be read. */
+    readonly certificates: () => readonly CertificateText[];
+    /** Asks the process to end in the ordinary way, to be started again. */
+    readonly restart: () => void;
+  };
+  readonly topics: Topics;
+  readonly status: () => Document;
+  readonly info: () => Document;
+  readonly events: EventsDesk;
+  readonly auditSink: EventSink;
+  readonly sensors: readonly (CommandedSensor & TelemetrySource)[];
+  readonly hostSensor: TelemetrySource | undefined;
+  readonly samples: SampleSink;
+  /** Undefined: there is none. */
+  readonly link: () => Link | undefined;
+}
+
+export class AgentCommands {
+  readonly #options: AgentCommandsOptions;
+  readonly #tail: LogTail;
+  readonly #restart: AgentRestart;
+  readonly #desk: CommandDesk;
+  readonly #schedule: Schedule;
+
+  constructor(options: AgentCommandsOptions) {
+    const { config, ports, topics, samples, auditSink } = options;
+    this.#options = options;
+    this.#tail = new LogTail({ ...ports, publish: (payload) => samples.publish(topics.log, payload) });
+    this.#restart = new AgentRestart(ports.clock, ports.restart);
+    this.#desk = new CommandDesk({
+      ...ports,
+      topics,
+      auditSink,
+      policy: config.commands,
+      commands: this.#commands(),
+      respond: (topic, payload, correlationData) => this.#respond(topic, payload, correlationData),
+    });
+    this.#schedule = new Schedule({ ...ports, entries: config.schedule, desk: this.#desk });
+  }
+
+  /** Names of the commands that would be run. */
+  get accepted(): readonly string[] {
+    return this.#desk.accepted;
+  }
+
+  /** Before the first request may come, and once events are accepted. */
+  open(): Promise<void> {
+    return this.#desk.open();
+  }
+
+  start(): Promise<void> {
+    return this.#schedule.start();
+  }
+
+  take(message: InboundMessage): void {
+    this.#desk.take(message);
+  }
+
+  linkDown(): void {
+    this.#tail.end();
+  }
+
+  stop(): void {
+    this.#schedule.stop();
+  }
+
+  #commands(): readonly Command[] {
+    const { config, ports, topics, sensors, hostSensor, status, info, events } = this.#options;
+    return [
+      pingCommand(ports.clock, ports.boot),
+      statusGetCommand(status),
+      infoGetCommand(info),
+      metricsGetCommand(ports),
+      certificateStatusCommand(ports.clock, ports.certificates),
+      ...eventsCommands(events),
+      ...sensorsCommands(sensors, (id) => describeSensor(config, id)),
+      ...scheduleCommands(() => this.#schedule),
+      ...logCommands({ ...ports, tail: this.#tail, topic: topics.log }),
+      ...telemetryCommands({ ...ports, sources: hostSensor === undefined ? sensors : [...sensors, hostSensor] }),
+      this.#restart.command,
+    ];
+  }
+
+  async #respond(topic: string, payload: Buffer, correlationData: Buffer | undefined): Promise<void> {
+    const { command, id, status } = JSON.parse(payload.toString('utf8')) as Readonly<Record<string, string>>;
+    this.#schedule.answered(id ?? '', status ?? '');
+    try {
+      const link = this.#options.link();
+      if (link === undefined) throw new Fault('broker.unreachable', 'no broker to answer to');
+      const correlation = correlationData === undefined ? {} : { correlationData };
+      await link.publish(topic, payload, { qos: 1, retain: false, ...correlation });
+    } finally {
+      if (command === AGENT_RESTART && status === 'succeeded') this.#restart.answered();
+    }
+  }
+}
+
+/** In the keys of device.json. */
+function describeSensor(config: DeviceConfig, id: string): Document {
+  const sensor = config.sensors.find((each) => each.id === id);
+  if (sensor === undefined) return {};
+  const { kind: _, ...tty } = sensor.port;
+  const port = sensor.port.kind === 'tcp' ? { tcp: `${sensor.port.host}:${sensor.port.port}` } : tty;
+  return { port, ...(sensor.profile === undefined ? {} : { profile: sensor.profile }) };
+}

@@ -1,0 +1,232 @@
+/**
+ * The command ledger: each changing command that is run, on disk before it runs, and its outcome before it is answered. What
+ * a restart finds without an outcome is in doubt from then on and is never run a second time. An outcome is kept for
+ * seven days at least; when there is no room without forgetting a younger one, a new command is not begun. Reading
+ * commands are not here: running them again is harmless, and a dashboard that polls must not wear a memory card.
+ */
+import * as v from 'valibot';
+import { reasonOf } from '../fault.ts';
+import type { Chance, Clock, Log, StateDocument, StateStore } from '../ports.ts';
+import type { Recalled } from './outcomes.ts';
+import { COMMAND_STATUSES, type Outcome } from './response.ts';
+
+const KEPT_MS = 7 * 86_400_000;
+/** Changing commands of a week: one every ten minutes. Each costs two writes of the whole document. */
+const RECORDS_MAX = 1000;
+/** Half of what a state document may have, so that it can always be written. */
+const BYTES_MAX = 512 * 1024;
+/** Of one outcome. Room for it is kept while its command runs, so that it never lacks. */
+const OUTCOME_BYTES_MAX = 4096;
+/** Of an error's message where the whole outcome is too large; escaped, a letter may take six bytes. */
+const MESSAGE_LETTERS_MAX = 500;
+
+const IN_DOUBT: Outcome = {
+  status: 'in_doubt',
+  error: {
+    code: 'command.in-doubt',
+    message:
+      'the agent ended while this ran: it may be done, in part or not at all, and is not run again; use a new id',
+  },
+};
+
+const outcomeSchema = v.object({
+  status: v.picklist(COMMAND_STATUSES),
+  result: v.exactOptional(v.unknown()),
+  error: v.exactOptional(v.object({ code: v.string(), message: v.string() })),
+});
+
+const recordSchema = v.object({
+  /** Counts the commands of this document; with its `epoch` a name for the audit. */
+  number: v.pipe(v.number(), v.safeInteger()),
+  command: v.string(),
+  id: v.string(),
+  /** sha256 of the request's bytes, base64url. */
+  request: v.string(),
+  by: v.exactOptional(v.string()),
+  /** Of the device's own schedule: nobody delivers it again, so it gives room whenever that is needed. */
+  own: v.exactOptional(v.literal(true)),
+  /** When it began, wall milliseconds; absent while the clock was never set. */
+  atMs: v.exactOptional(v.number()),
+  /** Absent: it runs. */
+  outcome: v.exactOptional(outcomeSchema),
+});
+
+const documentSchema = v.object({
+  epoch: v.pipe(v.string(), v.minLength(1), v.maxLength(64)),
+  last: v.pipe(v.number(), v.safeInteger()),
+  records: v.array(recordSchema),
+});
+
+export interface CommandRecord {
+  readonly number: number;
+  readonly command: string;
+  readonly id: string;
+  readonly request: string;
+  readonly by?: string;
+  readonly own?: true;
+  readonly atMs?: number;
+  readonly outcome?: Outcome;
+}
+
+interface CommandDocument {
+  readonly epoch: string;
+  readonly last: number;
+  readonly records: readonly CommandRecord[];
+}
+
+export type Begun =
+  | { readonly kind: 'begun' }
+  /** Every outcome is younger than seven days. */
+  | { readonly kind: 'full' }
+  | { readonly kind: 'disk'; readonly reason: string };
+
+export interface CommandLedgerOptions {
+  readonly state: StateStore;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly log: Log;
+}
+
+export class CommandLedger {
+  readonly #options: CommandLedgerOptions;
+  /** Oldest first. */
+  readonly #records = new Map<string, CommandRecord>();
+  #document: StateDocument<CommandDocument> | undefined;
+  #epoch = '';
+  #last = 0;
+
+  constructor(options: CommandLedgerOptions) {
+    this.#options = options;
+  }
+
+  async open(): Promise<void> {
+    const { state, chance, log } = this.#options;
+    const initial = { epoch: chance.bytes(8).toString('hex'), last: 0, records: [] };
+    const document = await state.open<CommandDocument>('commands', parseDocument, initial);
+    const { epoch, last, records } = document.value;
+    this.#epoch = epoch;
+    this.#last = last;
+    for (const record of records) this.#put({ ...record, outcome: record.outcome ?? IN_DOUBT });
+    const cutOff = records.filter(({ outcome }) => outcome === undefined).length;
+    if (cutOff > 0) log.warn('changing commands were cut off by the end of the agent: in doubt', { commands: cutOff });
+    this.#document = document;
+  }
+
+  /** Names this document's life, by chance: `number` counts within it. */
+  get epoch(): string {
+    return this.#epoch;
+  }
+
+  /** Those that have an outcome, oldest first. */
+  get ended(): readonly CommandRecord[] {
+    return [...this.#records.values()].filter(({ outcome }) => outcome !== undefined);
+  }
+
+  recall(command: string, id: string, request: string): Recalled {
+    const record = this.#records.get(keyOf({ command, id }));
+    if (record === undefined) return { kind: 'new' };
+    if (record.request !== request) return { kind: 'other' };
+    return record.outcome === undefined ? { kind: 'running' } : { kind: 'done', outcome: record.outcome };
+  }
+
+  /** `begun`: it is on disk that this command runs. Otherwise nothing of it is kept. Known at once to `recall`. */
+  async begin(request: Pick<CommandRecord, 'command' | 'id' | 'request' | 'by' | 'own'>): Promise<Begun> {
+    if (this.#document === undefined) return { kind: 'disk', reason: 'the command ledger is not open' };
+    const nowMs = this.#nowMs();
+    if (nowMs !== undefined) this.#date(nowMs);
+    const record: CommandRecord = {
+      ...request,
+      number: this.#last + 1,
+      ...(nowMs === undefined ? {} : { atMs: nowMs }),
+    };
+    if (!this.#makeRoom(roomOf(record), nowMs)) return { kind: 'full' };
+    this.#last = record.number;
+    this.#put(record);
+    try {
+      await this.#write();
+      return { kind: 'begun' };
+    } catch (error) {
+      // It may be on disk all the same, and is then in doubt after a restart: never run, and never run twice.
+      this.#records.delete(keyOf(record));
+      return { kind: 'disk', reason: reasonOf(error) };
+    }
+  }
+
+  /**
+   * Resolves with the record when its outcome is on disk, or could not be put there, which the log tells: then it is so
+   * with the next write, and in doubt after a restart before that.
+   */
+  async end(command: string, id: string, outcome: Outcome): Promise<CommandRecord | undefined> {
+    const running = this.#records.get(keyOf({ command, id }));
+    if (running === undefined) return undefined;
+    const record = { ...running, outcome: keepable(outcome) };
+    this.#put(record);
+    try {
+      await this.#write();
+    } catch (error) {
+      this.#options.log.error('outcome of a command not kept', { command, id, reason: reasonOf(error) });
+    }
+    return record;
+  }
+
+  /** Undefined: a clock that was never set says nothing. */
+  #nowMs(): number | undefined {
+    const { clock } = this.#options;
+    return clock.quality() === 'unknown' ? undefined : clock.wallMs();
+  }
+
+  /** What began without a clock, or by one that went ahead, counts from now on. */
+  #date(nowMs: number): void {
+    for (const record of this.#records.values()) {
+      if ((record.atMs ?? Infinity) > nowMs) this.#put({ ...record, atMs: nowMs });
+    }
+  }
+
+  /** Forgets the oldest outcomes as far as it must and may; by count alone while there is no clock. */
+  #makeRoom(bytes: number, nowMs: number | undefined): boolean {
+    let used = bytes;
+    for (const record of this.#records.values()) used += roomOf(record);
+    while (this.#records.size >= RECORDS_MAX || used > BYTES_MAX) {
+      const oldest = this.ended.find((record) => mayForget(record, nowMs));
+      if (oldest === undefined) return false;
+      this.#records.delete(keyOf(oldest));
+      used -= roomOf(oldest);
+    }
+    return true;
+  }
+
+  #put(record: CommandRecord): void {
+    this.#records.set(keyOf(record), record);
+  }
+
+  async #write(): Promise<void> {
+    await this.#document?.write({ epoch: this.#epoch, last: this.#last, records: [...this.#records.values()] });
+  }
+}
+
+function parseDocument(found: unknown): CommandDocument | undefined {
+  const parsed = v.safeParse(documentSchema, found);
+  return parsed.success ? parsed.output : undefined;
+}
+
+function keyOf({ command, id }: Pick<CommandRecord, 'command' | 'id'>): string {
+  return `${command} ${id}`;
+}
+
+function mayForget({ own, atMs }: CommandRecord, nowMs: number | undefined): boolean {
+  return own === true || nowMs === undefined || nowMs - (atMs ?? nowMs) >= KEPT_MS;
+}
+
+/** Bytes in the document, with those that its outcome may yet need. */
+function roomOf(record: CommandRecord): number {
+  const bytes = Buffer.byteLength(JSON.stringify(record), 'utf8') + 1;
+  return record.outcome === undefined ? bytes + OUTCOME_BYTES_MAX : bytes;
+}
+
+/** A result that is too large to keep is left out: asked again, the command is known to be done. */
+function keepable(outcome: Outcome): Outcome {
+  if (Buffer.byteLength(JSON.stringify(outcome), 'utf8') <= OUTCOME_BYTES_MAX) return outcome;
+  const { status, error } = outcome;
+  if (error === undefined) return { status };
+  return { status, error: { code: error.code, message: error.message.slice(0, MESSAGE_LETTERS_MAX) } };
+}

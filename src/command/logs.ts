@@ -1,0 +1,50 @@
+/** `log.level`: another level for a while. `log.tail`: the log, live, on `up/log` for a while. */
+import * as v from 'valibot';
+import { type Clock, type Log, LOG_LEVELS, type LogControl } from '../ports.ts';
+import { leaseTime } from './args.ts';
+import { type Command, defineCommand } from './command.ts';
+import { Lease } from './lease.ts';
+import type { LogTail } from './log-tail.ts';
+
+const HOUR_MS = 3_600_000;
+
+export interface LogSources {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly logControl: LogControl;
+  readonly tail: LogTail;
+  /** Where the tail goes, as the operator subscribes to it. */
+  readonly topic: string;
+}
+
+export function logCommands({ clock, log, logControl, tail, topic }: LogSources): readonly Command[] {
+  const configured = logControl.level;
+  const lease = new Lease(clock);
+  return [
+    defineCommand({
+      name: 'log.level',
+      changes: true,
+      summary: 'Logs at another level for a while; then the configured one holds again.',
+      args: v.strictObject({ level: v.picklist(LOG_LEVELS), for: leaseTime(24 * HOUR_MS) }),
+      run: ({ level, for: ms }) => {
+        const untilMs = lease.begin(ms, () => {
+          logControl.setLevel(configured);
+          log.info('log level is the configured one again', { level: configured });
+        });
+        log.info('log level changed by command', { level, for_ms: ms });
+        logControl.setLevel(level);
+        return { level, until: new Date(untilMs).toISOString(), configured };
+      },
+    }),
+    defineCommand({
+      name: 'log.tail',
+      changes: false,
+      summary: 'Publishes the log as it is written for a while, on a topic of its own.',
+      args: v.strictObject({ level: v.optional(v.picklist(LOG_LEVELS), 'info'), for: leaseTime(HOUR_MS) }),
+      run: ({ level, for: ms }) => {
+        const untilMs = tail.begin(level, ms);
+        return { topic, level, until: new Date(untilMs).toISOString() };
+      },
+    }),
+  ];
+}

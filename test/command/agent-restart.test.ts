@@ -1,0 +1,44 @@
+/** `agent.restart`: once the answer has left, or after a while without; and only when it was ordered. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AgentRestart } from '../../src/command/agent-restart.ts';
+import { HandClock } from '../sensor-rig.ts';
+import { type Ask, asker } from './asker.ts';
+
+function bench(): { clock: HandClock; order: AgentRestart; ends: () => number; ask: Ask } {
+  const clock = new HandClock();
+  let ends = 0;
+  const order = new AgentRestart(clock, () => {
+    ends += 1;
+  });
+  return { clock, order, ends: () => ends, ask: asker([order.command]) };
+}
+
+test('the process is asked to end when the answer has left, once', async () => {
+  const { clock, order, ends, ask } = bench();
+  // The stored answer to an order of an earlier life, asked for again.
+  order.answered();
+  assert.equal(ends(), 0);
+  assert.deepEqual(await ask('agent.restart'), {});
+  assert.equal(ends(), 0);
+  order.answered();
+  order.answered();
+  clock.pass(60_000);
+  assert.equal(ends(), 1);
+});
+
+test('an answer that does not leave in ten seconds is not waited for', async () => {
+  const { clock, ends, ask } = bench();
+  await ask('agent.restart');
+  await ask('agent.restart');
+  clock.pass(9999);
+  assert.equal(ends(), 0);
+  clock.pass(1);
+  assert.equal(ends(), 1);
+});
+
+test('agent.restart takes no arguments', async () => {
+  const { clock, ask } = bench();
+  assert.match(String(await ask('agent.restart', { in: '5s' })), /args\/in: must be left out/);
+  assert.equal(clock.timers, 0);
+});

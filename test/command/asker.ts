@@ -1,0 +1,27 @@
+/** Asks commands as the desk does, all of them on: their arguments are judged, then they run. */
+import { judge } from '../../src/command/judge.ts';
+import type { Command } from '../../src/command/command.ts';
+import { reasonOf } from '../../src/fault.ts';
+import { HandClock } from '../sensor-rig.ts';
+
+/** The result, or what the desk would say is wrong. */
+export type Ask = (name: string, args?: object) => Promise<unknown>;
+
+export function asker(commands: readonly Command[]): Ask {
+  const byName = new Map(commands.map((command) => [command.name, command]));
+  const policy = Object.fromEntries(commands.map(({ name }) => [name, 'on' as const]));
+  return async (name, args = {}) => {
+    const judged = judge(byName, policy, name, 'x', Buffer.from(JSON.stringify({ args })));
+    if (judged.kind === 'refused') return judged.outcome.error?.message;
+    try {
+      return await judged.command.run(judged.args);
+    } catch (error) {
+      return reasonOf(error);
+    }
+  };
+}
+
+/** Wall time of a HandClock before any time has passed, and so much later, ISO 8601. */
+export function timeAfter(ms: number): string {
+  return new Date(new HandClock().wallMs() + ms).toISOString();
+}
