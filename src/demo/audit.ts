@@ -21,6 +21,8 @@ export interface Bill {
   /** Came, although the pump never made it. */
   readonly unknown: number;
   readonly repeats: number;
+  /** Of the repeats, those of events that the consumer had asked for: its receipt and the event crossed. */
+  readonly askedRepeats: number;
   /** Versions of events whose identity another one had first. */
   readonly forks: number;
   readonly orderBreaks: number;
@@ -33,6 +35,8 @@ interface Billed {
   readonly identity: string;
   readonly event: ReceivedEvent;
 }
+
+type BilledFigures = DeliveryFigures & { readonly askedRepeats?: number };
 
 export interface AuditOptions {
   /**
@@ -72,7 +76,7 @@ export class Audit {
     return this.#billed.size;
   }
 
-  settle(sales: readonly Sale[], accepted: readonly Sale[], figures: DeliveryFigures): Bill {
+  settle(sales: readonly Sale[], accepted: readonly Sale[], figures: BilledFigures): Bill {
     const made = new Map(sales.map((sale) => [`${sale.boot} ${sale.seq}`, sale]));
     const lost = accepted.filter((sale) => !this.has(sale)).map((sale) => `${sale.boot} ${sale.seq}`);
     const doubled: string[] = [];
@@ -93,6 +97,7 @@ export class Audit {
       wrong: wrong.length,
       unknown: unknown.length,
       repeats: figures.repeats,
+      askedRepeats: figures.askedRepeats ?? 0,
       forks: figures.forks,
       orderBreaks: figures.orderBreaks,
       gaps: figures.gaps,

@@ -50,6 +50,7 @@ export class Consumer {
   readonly #client: MqttClient;
   readonly #book = new ReceiptBook();
   #telling: NodeJS.Timeout | undefined;
+  #askedRepeats = 0;
   #receipts = 0;
   #telemetry = 0;
   #connects = 0;
@@ -77,6 +78,11 @@ export class Consumer {
   /** Receipts in which it asked for events that it misses. */
   get asked(): number {
     return this.#book.asked;
+  }
+
+  /** Repeats of events that one of its receipts had wanted. */
+  get askedRepeats(): number {
+    return this.#askedRepeats;
   }
 
   /** Connects and subscribes; resolves when the broker has granted the subscription. */
@@ -125,6 +131,9 @@ export class Consumer {
     if (meaning.startsWith('up/event/')) {
       const { verdict, event, hash } = this.deliveries.take(payload);
       if (verdict === 'new' && event !== undefined) this.#book.take(event, hash ?? '', performance.now());
+      if (verdict === 'repeat' && event !== undefined && this.#book.hasAskedFor(event.epoch, event.seq)) {
+        this.#askedRepeats += 1;
+      }
       this.#options.onEvent?.(verdict, event, payload);
     } else if (meaning.startsWith('up/telemetry/')) {
       this.#telemetry += 1;

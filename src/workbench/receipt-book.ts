@@ -12,6 +12,8 @@ const ASK_AFTER_MS = 1000;
 const ASK_AGAIN_MS = 4000;
 /** Ranges in one receipt; the rest is asked for when these have come. */
 const WANT_MAX = 64;
+/** Ranges that are remembered as asked for. */
+const WANTED_MAX = 1024;
 /** An old epoch that is asked for this often and never comes is not kept any more: the consumer goes on without it. */
 const ASKED_IN_VAIN_MAX = 10;
 
@@ -45,11 +47,18 @@ export class ReceiptBook {
   readonly #epochs = new Map<string, Epoch>();
   #live: Epoch | undefined;
   #said = '';
+  /** The newest ranges that were asked for. */
+  readonly #wanted: { readonly epoch: string; readonly from: number; readonly through: number }[] = [];
   #asked = 0;
 
   /** How often something was asked for. */
   get asked(): number {
     return this.#asked;
+  }
+
+  /** Whether this event was asked for: then it may come again, though the broker forgot nothing. */
+  hasAskedFor(epoch: string, seq: number): boolean {
+    return this.#wanted.some((range) => range.epoch === epoch && range.from <= seq && seq <= range.through);
   }
 
   /** An event that is new to this consumer. */
@@ -88,6 +97,8 @@ export class ReceiptBook {
     const newest = want.at(-1);
     if (newest !== undefined) {
       this.#asked += 1;
+      this.#wanted.push(...want.map(([from, through]) => ({ epoch: epoch.name, from, through })));
+      this.#wanted.splice(0, this.#wanted.length - WANTED_MAX);
       epoch.askedMs = nowMs;
       epoch.askedThrough = newest[1];
       epoch.askedInVain += 1;

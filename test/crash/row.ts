@@ -37,9 +37,12 @@ export interface Row {
   readonly run: (context: RowContext) => Promise<RowResult | Skipped>;
 }
 
-/** Doubled in the sense of DESIGN 9.10: while the broker keeps its state a repeat on the wire is one already. */
+/**
+ * Doubled in the sense of DESIGN 9.10: while the broker keeps its state a repeat on the wire is one already, but for one
+ * that the consumer itself had wanted.
+ */
 export function duplicatesOf(bill: Bill, brokerKeeps: boolean): number {
-  return bill.duplicates + (brokerKeeps ? bill.repeats : 0);
+  return bill.duplicates + (brokerKeeps ? bill.repeats - bill.askedRepeats : 0);
 }
 
 /** Why the row failed, or undefined. */
@@ -61,6 +64,7 @@ export function sumOf(bills: readonly Bill[]): Bill {
     wrong: sum((bill) => bill.wrong),
     unknown: sum((bill) => bill.unknown),
     repeats: sum((bill) => bill.repeats),
+    askedRepeats: sum((bill) => bill.askedRepeats),
     forks: sum((bill) => bill.forks),
     orderBreaks: sum((bill) => bill.orderBreaks),
     gaps: sum((bill) => bill.gaps),

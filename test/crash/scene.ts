@@ -166,7 +166,10 @@ export class Scene {
 
   bill(): Bill {
     const { audit, pump, consumer } = this.players;
-    return audit.settle(pump.sales, pump.accepted, consumer.deliveries.figures);
+    return audit.settle(pump.sales, pump.accepted, {
+      ...consumer.deliveries.figures,
+      askedRepeats: consumer.askedRepeats,
+    });
   }
 }
 

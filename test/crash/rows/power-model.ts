@@ -57,6 +57,7 @@ const NOTHING = {
   duplicates: 0,
   unknown: 0,
   repeats: 0,
+  askedRepeats: 0,
   forks: 0,
   orderBreaks: 0,
   gaps: 0,
