@@ -23,6 +23,12 @@ const COMMANDS: readonly Command[] = [
     load: async () => (await import('./check.ts')).checkCommand,
   },
   {
+    name: 'doctor',
+    usage: '[--config device.json] [--seconds 3] [--no-mqtt] [--json]',
+    summary: 'look at everything from the line to the broker, and say what to do',
+    load: async () => (await import('./doctor.ts')).doctorCommand,
+  },
+  {
     name: 'ledger',
     usage:
       'list|stat|verify|export --dir DIR|--config device.json [--from N] [--through N] [--epoch E] [--out FILE] [--key KEY] [--json]\n       fieldpost ledger verify FILE [--key KEY] [--json]',

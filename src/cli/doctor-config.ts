@@ -1,0 +1,112 @@
+/**
+ * The first part of `fieldpost doctor`: device.json, and the files that it names. Each file is looked at by itself, so that
+ * a missing authority does not hide a key that others can read.
+ */
+import { problemText } from '../config/problem.ts';
+import type { DeviceConfig } from '../config/schema.ts';
+import { Fault, reasonOf } from '../fault.ts';
+import { type CertificateFacts, loadIdentity, readPrivateFile } from '../platform/identity.ts';
+import type { LoadedConfig } from './config-file.ts';
+import { failed, type Finding, ok, skipped, warning } from './doctor-finding.ts';
+
+const DAY_MS = 86_400_000;
+/** As `fieldpost check` has it: time enough to renew a certificate before the status is degraded. */
+const DAYS_LOW = 30;
+const PROBLEMS_SHOWN = 50;
+
+export function invalidConfigFindings(
+  file: string,
+  { problems }: Extract<LoadedConfig, { kind: 'invalid' }>,
+): readonly Finding[] {
+  return problems
+    .slice(0, PROBLEMS_SHOWN)
+    .map((problem) =>
+      failed(problem.pointer === '' ? 'file' : problem.pointer, problemText(file, problem), `correct ${file}`),
+    );
+}
+
+export function configFindings(file: string, config: DeviceConfig, nowMs: number): readonly Finding[] {
+  const { device, broker, sensors } = config;
+  const names = sensors.map(({ id }) => id).join(', ');
+  const sound = ok('file', `${file} is sound: device ${device.id}, sensors ${names === '' ? 'none' : names}`);
+  const { passwordFile } = broker;
+  const password = passwordFile === undefined ? [] : [privateFinding('password file', passwordFile)];
+  return [sound, ...tlsFindings(config, nowMs), ...password];
+}
+
+function tlsFindings({ broker: { tls, allowPlain }, device }: DeviceConfig, nowMs: number): readonly Finding[] {
+  if (tls === undefined) {
+    if (!allowPlain) return [ok('TLS', 'off; the broker is on this machine')];
+    const found = 'off: everybody on the way can read and forge everything';
+    return [warning('TLS', found, 'set broker.tls and mqtts:// URLs, remove broker.allowPlain')];
+  }
+  const { ca, cert, key, crl } = tls;
+  const findings: Finding[] = [
+    fileFinding('authority', ca, () => void loadIdentity({ ca })),
+    ...(crl === undefined ? [] : [fileFinding('revocation list', crl, () => void loadIdentity({ ca, crl }))]),
+  ];
+  if (cert === undefined || key === undefined) return findings;
+  findings.push(privateFinding('private key', key));
+  // A certificate is an authority by its form, so its own file stands in for one that may be broken.
+  const own = fileFinding('certificate', cert, () => void loadIdentity({ ca: cert }));
+  if (own.state !== 'ok' || findings.at(-1)?.state !== 'ok') {
+    return [...findings, own, skipped('key and certificate', 'one of them can not be used')];
+  }
+  try {
+    const { certificate } = loadIdentity({ ca: cert, cert, key });
+    findings.push(own, ok('key and certificate', 'belong together'));
+    if (certificate !== undefined) findings.push(...certificateFindings(certificate, device.id, nowMs));
+  } catch (error) {
+    findings.push(
+      own,
+      failed('key and certificate', reasonOf(error), `put the key that ${cert} was issued for at ${key}`),
+    );
+  }
+  return findings;
+}
+
+/** Pure. */
+export function certificateFindings(
+  { notBefore, notAfter, commonName }: CertificateFacts,
+  device: string,
+  nowMs: number,
+): readonly Finding[] {
+  const now = new Date(nowMs).toISOString();
+  const days = Math.floor((Date.parse(notAfter) - nowMs) / DAY_MS);
+  const renew = 'renew it; the agent takes the new files at its next connection';
+  const named =
+    commonName === device
+      ? ok('common name', `${commonName}, as device.id`)
+      : warning(
+          'common name',
+          `the certificate is for ${JSON.stringify(commonName)}, device.id is ${JSON.stringify(device)}: brokers that go by the name refuse its topics`,
+          'use the certificate of this device, or correct device.id',
+        );
+  if (nowMs < Date.parse(notBefore)) {
+    const found = `not valid before ${notBefore}; this device's clock says ${now}`;
+    return [named, failed('certificate dates', found, 'set the clock')];
+  }
+  if (days < 0) {
+    const found = `expired at ${notAfter}; this device's clock says ${now}`;
+    return [named, failed('certificate dates', found, `${renew}; or set the clock, if it is wrong`)];
+  }
+  const left = `${days} ${days === 1 ? 'day' : 'days'} left, until ${notAfter}`;
+  return [named, days < DAYS_LOW ? warning('certificate dates', left, renew) : ok('certificate dates', left)];
+}
+
+function privateFinding(name: string, path: string): Finding {
+  return fileFinding(name, path, () => void readPrivateFile(path, name));
+}
+
+function fileFinding(name: string, path: string, look: () => void): Finding {
+  try {
+    look();
+    return ok(name, path);
+  } catch (error) {
+    const exposed = error instanceof Fault && error.code === 'key.exposed';
+    const todo = exposed
+      ? `chmod 600 ${path}, owned by the service's user; others may have read it: have it replaced`
+      : `put a sound file at ${path}, readable by the service's user`;
+    return failed(name, reasonOf(error), todo);
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * The way to one broker, step by step before MQTT: its name, TCP, TLS. Each step says what it saw, and where one fails the
+ * next ones are skipped, so that the first failure is the one to mend. The words are those of the agent's own connection.
+ */
+import { lookup } from 'node:dns/promises';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { reasonOf } from '../fault.ts';
+import { revocationLists } from '../platform/identity.ts';
+import { type EndContext, endOfError } from '../platform/link-end.ts';
+import type { LinkCredentials } from '../platform/mqtt-link.ts';
+import type { LinkEnd } from '../ports.ts';
+import { failed, type Finding, ok, skipped, warning, within } from './doctor-finding.ts';
+
+const DAY_MS = 86_400_000;
+const DAYS_LOW = 30;
+const ADDRESSES_SHOWN = 8;
+
+export interface NetworkLook {
+  readonly url: string;
+  readonly device: string;
+  /** A text: why there are none. */
+  readonly credentials: LinkCredentials | string;
+  /** For each step, milliseconds. */
+  readonly timeoutMs: number;
+  readonly nowMs: number;
+}
+
+export interface NetworkFindings {
+  readonly findings: readonly Finding[];
+  /** MQTT can be tried. */
+  readonly isUp: boolean;
+}
+
+export async function networkFindings(look: NetworkLook): Promise<NetworkFindings> {
+  const url = new URL(look.url);
+  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+  const isSecure = url.protocol === 'mqtts:';
+  const port = Number(url.port || (isSecure ? 8883 : 1883));
+  const name = await nameFinding(host, look.timeoutMs);
+  if (name.state === 'failed') return stopped([name], isSecure ? ['TCP', 'TLS'] : ['TCP']);
+  const tcp = await tcpFinding(host, port, look);
+  if (tcp.state === 'failed') return stopped([name, tcp], isSecure ? ['TLS'] : []);
+  if (!isSecure) return { findings: [name, tcp, skipped('TLS', 'mqtt:// is plain')], isUp: true };
+  const { credentials } = look;
+  if (typeof credentials === 'string') return { findings: [name, tcp, skipped('TLS', credentials)], isUp: false };
+  const tls = await tlsFindings({ host, port }, credentials, look);
+  return { findings: [name, tcp, ...tls], isUp: tls.every(({ state }) => state !== 'failed') };
+}
+
+function stopped(findings: readonly Finding[], left: readonly string[]): NetworkFindings {
+  const why = `${findings.at(-1)?.name ?? ''} failed`;
+  return { findings: [...findings, ...left.map((step) => skipped(step, why))], isUp: false };
+}
+
+async function nameFinding(host: string, timeoutMs: number): Promise<Finding> {
+  const step = 'name';
+  if (isIP(host) !== 0) return ok(step, `${host} is an address`);
+  try {
+    const found = await within(lookup(host, { all: true }), timeoutMs, `looking up ${host}`);
+    const addresses = found.slice(0, ADDRESSES_SHOWN).map(({ address }) => address);
+    return ok(step, `${host} is ${addresses.join(', ')}`);
+  } catch (error) {
+    return failed(
+      step,
+      `${host} does not resolve: ${reasonOf(error)}`,
+      'check broker.urls and DNS (resolvectl status)',
+    );
+  }
+}
+
+async function tcpFinding(host: string, port: number, look: NetworkLook): Promise<Finding> {
+  const socket = connectTcp({ host, port });
+  const startedMs = performance.now();
+  try {
+    await within(arrival(socket, 'connect'), look.timeoutMs, 'connecting');
+    const ms = Math.round(performance.now() - startedMs);
+    return ok('TCP', `port ${port} at ${socket.remoteAddress ?? host} in ${ms} ms`);
+  } catch (error) {
+    const { word, text } = endOfError(error, contextOf(undefined, look, 'tcp'));
+    return failed('TCP', `${word}: ${text}`, 'is the broker up, is the port right, does a firewall let it through?');
+  } finally {
+    socket.destroy();
+  }
+}
+
+async function tlsFindings(
+  { host, port }: { readonly host: string; readonly port: number },
+  credentials: LinkCredentials,
+  look: NetworkLook,
+): Promise<readonly Finding[]> {
+  const { ca, cert, key, crl } = credentials;
+  let socket: TLSSocket | undefined;
+  try {
+    socket = connectTls({
+      host,
+      port,
+      rejectUnauthorized: true,
+      minVersion: 'TLSv1.2',
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key }),
+      ...(crl === undefined ? {} : { crl: [...revocationLists(crl)] }),
+    });
+    await within(arrival(socket, 'secureConnect'), look.timeoutMs, 'the TLS handshake');
+    const cipher = socket.getCipher().name;
+    const spoken = ok('TLS', `${socket.getProtocol() ?? 'unknown version'}, ${cipher}`);
+    return [spoken, ...brokerCertificateFindings(socket.getPeerCertificate(), look.nowMs)];
+  } catch (error) {
+    const end = endOfError(error, contextOf(credentials, look, 'tls'));
+    return [failed('TLS', `${end.word}: ${end.text}`, todoOf(end))];
+  } finally {
+    socket?.destroy();
+  }
+}
+
+function brokerCertificateFindings(certificate: PeerCertificate, nowMs: number): readonly Finding[] {
+  const names = certificate.subjectaltname ?? `CN=${oneOf(certificate.subject.CN)}`;
+  const days = Math.floor((Date.parse(certificate.valid_to) - nowMs) / DAY_MS);
+  const left = `${days} days left, until ${certificate.valid_to}`;
+  return [
+    ok("broker's certificate", `for ${names}, from ${oneOf(certificate.issuer.CN ?? certificate.issuer.O)}`),
+    days < DAYS_LOW
+      ? warning("broker's dates", left, 'tell whoever runs the broker to renew its certificate')
+      : ok("broker's dates", left),
+  ];
+}
+
+/** A name may be given several times. */
+function oneOf(name: string | readonly string[] | undefined): string {
+  return typeof name === 'string' ? name : (name?.join(', ') ?? 'unknown');
+}
+
+/** What to do about a failed link, by the place that has to be mended. */
+export function todoOf({ word }: LinkEnd): string {
+  const [kind] = word.split('.');
+  if (word === 'tls.other-ca') return "put the certificate of the broker's authority into the file of tls.ca";
+  if (word === 'tls.wrong-name')
+    return "use a name of the broker's certificate in broker.urls, or have it issued for this one";
+  if (word === 'tls.expired' || word === 'tls.not-yet-valid')
+    return "renew the broker's certificate, or set this clock";
+  if (word === 'tls.not-tls') return 'use the TLS port of the broker in broker.urls (usually 8883)';
+  if (kind === 'identity') return "renew this device's certificate and key, from an authority that the broker knows";
+  if (word === 'login.password') return 'correct broker.username and the password file';
+  if (word === 'login.client-identifier' || word === 'login.forbidden') {
+    return 'let this certificate, and the client identifiers <device> and <device>-doctor, in at the broker';
+  }
+  if (kind === 'network') return 'check the network and that the broker is up';
+  return `docs/OPERATIONS.md says what ${word} means`;
+}
+
+function contextOf(
+  credentials: LinkCredentials | undefined,
+  { nowMs, device }: NetworkLook,
+  phase: EndContext['phase'],
+): EndContext {
+  const { certificate, password } = credentials ?? {};
+  return { now: new Date(nowMs).toISOString(), device, certificate, password: password !== undefined, phase };
+}
+
+function arrival(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once(event, resolve);
+    // Stays, so that a later error harms nobody.
+    socket.on('error', reject);
+  });
+}
