@@ -16,6 +16,8 @@ const KILLS: Readonly<Record<string, number>> = {
   'broker-forgets': 4,
 };
 const CONTROL_KILLS = 4;
+/** So few faults may by chance hit nothing: seen on a busy machine, where the broker had acknowledged nothing to forget. */
+const CONTROL_TIMES = 4;
 
 for (const row of RANDOM_KILL_ROWS) {
   test(`nothing is lost and nothing is doubled: ${row.title}`, async (t) => {
@@ -31,9 +33,14 @@ for (const row of RANDOM_KILL_ROWS) {
 
 for (const control of CONTROLS) {
   test(`the matrix sees the control: ${control.name}`, async (t) => {
-    const { result, seen } = await runControl(control, sampleContext(t, CONTROL_KILLS));
-    if ('skipped' in result) return t.skip(result.skipped);
-    assert.ok(seen, `${control.shows}: ${JSON.stringify(result.bill)}`);
+    const bills: string[] = [];
+    for (let time = 0; time < CONTROL_TIMES; time += 1) {
+      const { result, seen } = await runControl(control, sampleContext(t, CONTROL_KILLS));
+      if ('skipped' in result) return t.skip(result.skipped);
+      if (seen) return;
+      bills.push(JSON.stringify(result.bill));
+    }
+    assert.fail(`${control.shows} was not seen: ${bills.join(' ')}`);
   });
 }
 
