@@ -94,7 +94,6 @@ for (const name of METER_NAMES) {
     assert.ok(kind !== undefined);
     const every = kind.create(seededRandom(seed)).everyMs === undefined ? {} : { everyMs: 100 };
     const meter = await startMeter({ kind, seed, line: { kind: 'pty' }, ...every, talksUnheard: true, noise: 0 });
-    t.after(() => meter.end());
     const [ledger, samples, log, clock] = [new HandLedger(), new KeptSamples(), keptLog(), systemClock];
     ledger.always = { kind: 'accepted', seq: 1 };
     const createLine = lineFactory({ opener: lineOpener(clock), clock, chance: systemChance, log });
@@ -116,7 +115,9 @@ for (const name of METER_NAMES) {
       events: ledger,
       memory: keptMemory(),
     });
+    // In this order: a sensor that tries on would open another test's terminal of the same number.
     t.after(() => sensor.stop());
+    t.after(() => meter.end());
     sensor.start();
     const hasEvents = routes.some((route) => route.kind === 'event');
     const hasSamples = routes.some((route) => route.kind === 'telemetry');

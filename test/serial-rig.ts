@@ -1,6 +1,6 @@
 /** Ptys, TCP serial servers, logs and waits for the tests of lines and sensors. */
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import type { TestContext } from 'node:test';
+import { after, type TestContext } from 'node:test';
 import { openPty, type Pty } from '../src/platform/pty.ts';
 import type { LineListener, Log, LogFields, PortSpec } from '../src/ports.ts';
 
@@ -45,9 +45,16 @@ export function ttySpec(path: string): PortSpec {
 /** Root can hang a tty up and keep its path; others can only take the whole terminal away. */
 export const canHangUp = process.getuid?.() === 0;
 
-export async function ptyFor(t: TestContext): Promise<Pty> {
+const ptys: Pty[] = [];
+// At the end of the file and not of the test: what the test left trying the path would open the next terminal of that
+// number, which may be one of a test of another file.
+after(async () => {
+  await Promise.all(ptys.map((pty) => pty.close()));
+});
+
+export async function ptyFor(_t: TestContext): Promise<Pty> {
   const pty = await openPty();
-  t.after(() => pty.close());
+  ptys.push(pty);
   return pty;
 }
 

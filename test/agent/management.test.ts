@@ -3,7 +3,8 @@
  * figures, the schedule, and the first commands, asked with plain mosquitto clients.
  */
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink, unlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Child } from '../../src/workbench/child.ts';
@@ -236,9 +237,14 @@ test('a pulled plug is absent on the sensor topic within a second, and ok again 
   const stage = await setStage(t);
   const pty = await openPty();
   t.after(() => pty.close());
+  // By a name of its own: the terminal's number may soon be that of another test's.
+  const folder = await mkdtemp(join(tmpdir(), 'fieldpost-plug-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, 'usb-meter');
+  await symlink(pty.path, path);
   await configure(stage, ({ sensors }) => {
     const [pump] = sensors as Document[];
-    return { sensors: [pump, { ...pump, id: 'second', port: { path: pty.path, baudRate: 115_200 } }] };
+    return { sensors: [pump, { ...pump, id: 'second', port: { path, baudRate: 115_200 } }] };
   });
   stage.agent.start();
   await seen(
@@ -252,6 +258,7 @@ test('a pulled plug is absent on the sensor topic within a second, and ok again 
   assert.equal(ok.payload['session'], (await seen(stage, 'up/status')).payload['session']);
   const before = seenOn(stage, 'up/sensor/second').length;
   const pulledMs = performance.now();
+  await unlink(path);
   await pty.close();
   await until(() => seenOn(stage, 'up/sensor/second').length > before, 'the next word of the sensor', DEADLINE_MS);
   t.diagnostic(`absent after ${Math.round(performance.now() - pulledMs)} ms`);
