@@ -6,10 +6,10 @@ import { lookup } from 'node:dns/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { reasonOf } from '../fault.ts';
-import { revocationLists } from '../platform/identity.ts';
 import { type EndContext, endOfError } from '../platform/link-end.ts';
 import type { LinkCredentials } from '../platform/mqtt-link.ts';
 import type { LinkEnd } from '../ports.ts';
+import { tlsOptions } from '../platform/tls-options.ts';
 import { failed, type Finding, ok, skipped, warning, within } from './doctor-finding.ts';
 
 const DAY_MS = 86_400_000;
@@ -89,20 +89,9 @@ async function tlsFindings(
   credentials: LinkCredentials,
   look: NetworkLook,
 ): Promise<readonly Finding[]> {
-  const { ca, cert, key, crl } = credentials;
   let socket: TLSSocket | undefined;
   try {
-    socket = connectTls({
-      host,
-      port,
-      rejectUnauthorized: true,
-      minVersion: 'TLSv1.2',
-      ...(isIP(host) === 0 ? { servername: host } : {}),
-      ...(ca === undefined ? {} : { ca }),
-      ...(cert === undefined ? {} : { cert }),
-      ...(key === undefined ? {} : { key }),
-      ...(crl === undefined ? {} : { crl: [...revocationLists(crl)] }),
-    });
+    socket = connectTls(tlsOptions(host, port, credentials));
     await within(arrival(socket, 'secureConnect'), look.timeoutMs, 'the TLS handshake');
     const cipher = socket.getCipher().name;
     const spoken = ok('TLS', `${socket.getProtocol() ?? 'unknown version'}, ${cipher}`);

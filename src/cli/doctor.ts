@@ -7,7 +7,6 @@ import { parseArgs } from 'node:util';
 import type { DeviceConfig } from '../config/schema.ts';
 import { reasonOf } from '../fault.ts';
 import { systemClock } from '../platform/clock.ts';
-import { loadIdentity, readPrivateFile } from '../platform/identity.ts';
 import type { LinkCredentials } from '../platform/mqtt-link.ts';
 import { loadConfig } from './config-file.ts';
 import { findAgent, readStatus } from './doctor-agent.ts';
@@ -20,6 +19,7 @@ import { networkFindings } from './doctor-network.ts';
 import { sensorParts } from './doctor-sensors.ts';
 import { serviceFindings } from './doctor-service.ts';
 import { documentOf, isSound, partText, summaryText } from './doctor-text.ts';
+import { credentialsOf } from './credentials.ts';
 import { EXIT } from './exit.ts';
 import { numberOption } from './option-values.ts';
 import { print } from './print.ts';
@@ -73,7 +73,7 @@ async function* partsOf({ file, config, seconds, isMqtt }: Look): AsyncGenerator
   yield { part: 'clock', findings: clockFindings(systemClock.quality(), nowMs, BUILT_MS) };
   yield* await sensorParts(config.sensors, { agent, seconds });
   yield { part: 'disk', findings: await orBroken('directory', () => diskFindings(config.ledger, status)) };
-  const credentials = credentialsOf(config);
+  const credentials = credentialsOrWhy(config);
   for (const url of config.broker.urls) {
     const findings = await orBroken('connection', () => brokerFindings({ url, config, credentials, nowMs, isMqtt }));
     yield { part: `broker ${url}`, findings };
@@ -101,20 +101,9 @@ async function brokerFindings(look: BrokerLook): Promise<readonly Finding[]> {
 }
 
 /** A text: why there are none. What is wrong with the files is told in the first part. */
-function credentialsOf({ broker }: DeviceConfig): LinkCredentials | string {
-  const { tls, username, passwordFile } = broker;
+function credentialsOrWhy(config: DeviceConfig): LinkCredentials | string {
   try {
-    const identity = tls === undefined ? undefined : loadIdentity(tls);
-    const password = passwordFile === undefined ? undefined : readPrivateFile(passwordFile, 'password file');
-    return {
-      ca: identity?.ca,
-      cert: identity?.cert,
-      key: identity?.key,
-      crl: identity?.crl,
-      certificate: identity?.certificate,
-      username,
-      password: password?.toString('utf8').trimEnd(),
-    };
+    return credentialsOf(config);
   } catch (error) {
     return reasonOf(error);
   }

@@ -16,19 +16,20 @@ import { systemCron } from '../platform/cron.ts';
 import { readHardware } from '../platform/hardware.ts';
 import { hostMetrics } from '../platform/host-metrics.ts';
 import { eventSigner } from '../platform/event-signer.ts';
-import { type CertificateFacts, type Identity, loadIdentity, readPrivateFile } from '../platform/identity.ts';
+import { type CertificateFacts, type Identity, loadIdentity } from '../platform/identity.ts';
 import { processFigures } from '../platform/process-figures.ts';
 import { parseJson } from '../platform/json.ts';
 import { ledgerFiles } from '../platform/ledger-files.ts';
 import { lineOpener } from '../platform/lines.ts';
 import { createLog } from '../platform/log.ts';
-import { type LinkCredentials, mqttLinkOpener } from '../platform/mqtt-link.ts';
+import { mqttLinkOpener } from '../platform/mqtt-link.ts';
 import { stateStore } from '../platform/state-store.ts';
 import { statusFile } from '../platform/status-file.ts';
 import { writtenBytes } from '../platform/written-bytes.ts';
 import type { Log, LogControl } from '../ports.ts';
 import { VERSION } from '../version.ts';
 import { loadConfig } from './config-file.ts';
+import { credentialsOf } from './credentials.ts';
 import { EXIT, exitOf } from './exit.ts';
 
 /** A stop that takes longer is cut short, milliseconds. systemd's default TimeoutStopSec is 90 s. */
@@ -114,24 +115,6 @@ async function serve(config: DeviceConfig, identity: Identity | undefined, log: 
   await agent.stop('shutdown');
   clearTimeout(late);
   return EXIT.done;
-}
-
-/** Files are read at each connection, so renewed ones count without a restart. */
-function credentialsOf(config: DeviceConfig): LinkCredentials {
-  const { tls, username, passwordFile } = config.broker;
-  const identity = tls === undefined ? undefined : loadIdentity(tls);
-  return {
-    ca: identity?.ca,
-    cert: identity?.cert,
-    key: identity?.key,
-    crl: identity?.crl,
-    certificate: identity?.certificate,
-    username,
-    password:
-      passwordFile === undefined
-        ? undefined
-        : readPrivateFile(passwordFile, 'password file').toString('utf8').trimEnd(),
-  };
 }
 
 function stopSignal(log: Log): Promise<void> {

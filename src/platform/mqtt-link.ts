@@ -4,7 +4,7 @@
  * the socket between MQTT.js's. MQTT.js is a new client for every connection and never reconnects by itself: its store
  * resends serially, ignores session present and forgets DUP (measured; see docs/dependencies.md).
  */
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTcp, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { type IClientOptions, type IConnackPacket, type IPublishPacket, MqttClient, type Packet } from 'mqtt';
@@ -21,12 +21,13 @@ import type {
   LinkTarget,
   LinkTerms,
 } from '../ports.ts';
-import { type CertificateFacts, revocationLists } from './identity.ts';
+import type { CertificateFacts } from './identity.ts';
 import { type EndContext, endOfError, endOfReasonCode } from './link-end.ts';
 import { publishBytes } from './publish-bytes.ts';
 import { Tap } from './tap.ts';
 import { TlsTickets } from './tls-tickets.ts';
 import { Turns } from './turns.ts';
+import { tlsOptions } from './tls-options.ts';
 import { FULL_WILL, willAfter, type WillTerms } from './will-terms.ts';
 
 /** Identifiers up to here belong to our own layer. */
@@ -178,20 +179,10 @@ class Attempt {
     const secure = url.protocol === 'mqtts:';
     const port = Number(url.port || (secure ? 8883 : 1883));
     if (!secure) return connectTcp({ host, port });
-    const { ca, cert, key, crl } = this.#credentials;
     const broker = this.#target.url;
     const session = this.#tickets.take(broker, this.#credentials);
     const socket: TLSSocket = connectTls({
-      host,
-      port,
-      // The environment variable NODE_TLS_REJECT_UNAUTHORIZED has no effect where this is said.
-      rejectUnauthorized: true,
-      minVersion: 'TLSv1.2',
-      ...(isIP(host) === 0 ? { servername: host } : {}),
-      ...(ca === undefined ? {} : { ca }),
-      ...(cert === undefined ? {} : { cert }),
-      ...(key === undefined ? {} : { key }),
-      ...(crl === undefined ? {} : { crl: [...revocationLists(crl)] }),
+      ...tlsOptions(host, port, this.#credentials),
       ...(session === undefined ? {} : { session }),
     });
     this.#resumed = false;
