@@ -28,14 +28,13 @@ import type {
   Cron,
   EventSink,
   HostMetrics,
-  InboundMessage,
-  Link,
   Log,
   LogControl,
   ProcessFigures,
   SampleSink,
   StateStore,
 } from './ports.ts';
+import type { InboundMessage, Link } from './ports-broker.ts';
 
 type Document = Readonly<Record<string, unknown>>;
 

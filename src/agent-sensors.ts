@@ -4,7 +4,8 @@
  */
 import type { Topics } from './broker/topics.ts';
 import type { DeviceConfig } from './config/schema.ts';
-import type { Chance, Clock, Cron, EventSink, LineOpener, Log, SampleSink, StateStore } from './ports.ts';
+import type { Chance, Clock, Cron, EventSink, Log, SampleSink, StateStore } from './ports.ts';
+import type { LineOpener } from './ports-line.ts';
 import { SensorMemory } from './sensor/memory.ts';
 import { Sensor } from './sensor/sensor.ts';
 import { lineFactory } from './serial/line.ts';

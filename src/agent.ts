@@ -26,16 +26,14 @@ import type {
   EventSigner,
   Hardware,
   HostMetrics,
-  InboundMessage,
-  Link,
-  LineOpener,
-  LinkOpener,
   Log,
   LogControl,
   ProcessFigures,
   SampleSink,
   StateStore,
 } from './ports.ts';
+import type { InboundMessage, Link, LinkOpener } from './ports-broker.ts';
+import type { LineOpener } from './ports-line.ts';
 import { infoOf } from './status/info.ts';
 import { LocalStatus } from './status/local-status.ts';
 import { SlowFigures } from './status/slow-figures.ts';

@@ -11,7 +11,17 @@ const ROOT = resolve(import.meta.dirname, '..');
 const LINES_MAX = 400;
 
 /** Files that every part may import: types, bounds, and arithmetic without any touch of the world. */
-const COMMON = ['ports.ts', 'limits.ts', 'fault.ts', 'backoff.ts', 'json-text.ts', 'bytes-text.ts', 'version.ts'];
+const COMMON = [
+  'ports.ts',
+  'ports-broker.ts',
+  'ports-line.ts',
+  'limits.ts',
+  'fault.ts',
+  'backoff.ts',
+  'json-text.ts',
+  'bytes-text.ts',
+  'version.ts',
+];
 
 /**
  * Who may import whom, beside its own folder and COMMON. `X (types)` allows only types of X. A name with a slash or a dot is

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { systemClock } from '../src/platform/clock.ts';
 import { lineOpener } from '../src/platform/lines.ts';
-import type { PortSpec } from '../src/ports.ts';
+import type { PortSpec } from '../src/ports-line.ts';
 import { type FarEnd, Heard, ptyFarEnd, tcpFarEnd, ttySpec, until } from './serial-rig.ts';
 
 const opener = lineOpener(systemClock);

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { systemClock } from '../src/platform/clock.ts';
 import { lineOpener } from '../src/platform/lines.ts';
 import { openPty } from '../src/platform/pty.ts';
-import type { LineListener, LineOpener, PortSpec } from '../src/ports.ts';
+import type { LineListener, LineOpener, PortSpec } from '../src/ports-line.ts';
 import type { Framing } from '../src/serial/framing.ts';
 import { CLOSED_LINE, type LineInput, type LineMachine, nextLine } from '../src/serial/line-machine.ts';
 import { type Line, lineFactory } from '../src/serial/line.ts';

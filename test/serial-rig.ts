@@ -2,7 +2,8 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { after, type TestContext } from 'node:test';
 import { openPty, type Pty } from '../src/platform/pty.ts';
-import type { LineListener, Log, LogFields, PortSpec } from '../src/ports.ts';
+import type { Log, LogFields } from '../src/ports.ts';
+import type { LineListener, PortSpec } from '../src/ports-line.ts';
 
 const POLL_MS = 5;
 

@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { systemClock } from '../src/platform/clock.ts';
 import { lineOpener } from '../src/platform/lines.ts';
 import { openTtyStream } from '../src/platform/tty-stream.ts';
-import type { PortSpec } from '../src/ports.ts';
+import type { PortSpec } from '../src/ports-line.ts';
 import { canHangUp, Heard, keptLog, type LogLine, ptyFarEnd, ptyFor, ttySpec, until } from './serial-rig.ts';
 import { lineFactory } from '../src/serial/line.ts';
 

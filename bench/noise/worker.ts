@@ -5,7 +5,7 @@
 import { setImmediate as turn, setTimeout as pause } from 'node:timers/promises';
 import { systemChance } from '../../src/platform/chance.ts';
 import { systemClock } from '../../src/platform/clock.ts';
-import type { LineListener } from '../../src/ports.ts';
+import type { LineListener } from '../../src/ports-line.ts';
 import { lineFactory } from '../../src/serial/line.ts';
 import { rssMib, startFigures } from '../rig/own-figures.ts';
 import { complaining } from '../rig/product.ts';

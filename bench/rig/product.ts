@@ -12,7 +12,8 @@ import { systemChance } from '../../src/platform/chance.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { ledgerFiles } from '../../src/platform/ledger-files.ts';
 import { type LinkCredentials, mqttLinkOpener } from '../../src/platform/mqtt-link.ts';
-import type { Clock, EventDraft, Link } from '../../src/ports.ts';
+import type { Clock, EventDraft } from '../../src/ports.ts';
+import type { Link } from '../../src/ports-broker.ts';
 
 export const DEVICE = 'pump-42';
 const PREFIX = 'fp/v1';

@@ -4,19 +4,8 @@
  * link ended.
  */
 import { reasonOf } from '../fault.ts';
-import type {
-  Chance,
-  Clock,
-  InboundMessage,
-  Link,
-  LinkEnd,
-  LinkListener,
-  LinkOpener,
-  LinkTarget,
-  LinkWord,
-  Log,
-  Timer,
-} from '../ports.ts';
+import type { Chance, Clock, Log, Timer } from '../ports.ts';
+import type { InboundMessage, Link, LinkEnd, LinkListener, LinkOpener, LinkTarget, LinkWord } from '../ports-broker.ts';
 import { NO_FAILURES, planRetry } from './retry.ts';
 import { type KnownSession, markAfterConnack, planSession, type SessionKey } from './session-plan.ts';
 import { judgeSession, plantWitnesses, witnessesOf } from './witness.ts';

@@ -4,7 +4,8 @@
  * that a reader can ignore what belongs to a session that is over.
  */
 import { reasonOf } from '../fault.ts';
-import type { Clock, Link, LinkTarget, Log, Timer } from '../ports.ts';
+import type { Clock, Log, Timer } from '../ports.ts';
+import type { Link, LinkTarget } from '../ports-broker.ts';
 import { Retained } from './retained.ts';
 import type { Topics } from './topics.ts';
 

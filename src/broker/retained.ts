@@ -5,7 +5,8 @@
  * is told once and tried again with the next document.
  */
 import { Fault, reasonOf } from '../fault.ts';
-import type { Clock, Link, Log } from '../ports.ts';
+import type { Clock, Log } from '../ports.ts';
+import type { Link } from '../ports-broker.ts';
 
 /** Between two publishes of one topic, milliseconds. */
 const SPACING_MS = 500;

@@ -3,7 +3,7 @@
  * person has to mend (a certificate, a password) is tried slowly; and whoever was thrown out by another client of the
  * same identity yields, each time for longer, so that two of them do not throw each other out all day.
  */
-import type { LinkEnd, LinkWord } from '../ports.ts';
+import type { LinkEnd, LinkWord } from '../ports-broker.ts';
 
 export interface RetryHistory {
   /** Attempts in a row that brought no link that held. */

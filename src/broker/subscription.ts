@@ -3,7 +3,8 @@
  * be present), and tried again slowly where an access rule refuses it.
  */
 import { reasonOf } from '../fault.ts';
-import type { Clock, Link, Log, Timer } from '../ports.ts';
+import type { Clock, Log, Timer } from '../ports.ts';
+import type { Link } from '../ports-broker.ts';
 import type { Topics } from './topics.ts';
 
 const AGAIN_MS = 300_000;

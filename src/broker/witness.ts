@@ -9,7 +9,7 @@
  * cuts found the moment twice in a row, which took our own session for another's; with eight it takes eight in a row. Each
  * step errs to "not ours", which costs repeats with the same identity, never a loss.
  */
-import type { Link } from '../ports.ts';
+import type { Link } from '../ports-broker.ts';
 
 /** `unknown`: the broker can not tell. */
 export type SessionVerdict = 'ours' | 'foreign' | 'unknown';

@@ -11,7 +11,7 @@ import { guaranteeOf } from '../delivery/guarantee.ts';
 import type { DeviceConfig } from '../config/schema.ts';
 import { topicsOf } from '../broker/topics.ts';
 import { type LinkCredentials, mqttLinkOpener } from '../platform/mqtt-link.ts';
-import type { InboundMessage, Link, LinkListener, LinkOpening, LinkTerms } from '../ports.ts';
+import type { InboundMessage, Link, LinkListener, LinkOpening, LinkTerms } from '../ports-broker.ts';
 import { durationText, sizeText } from '../config/units.ts';
 import { type BrokerKind, brokerKindOf, guaranteeFinding, kindFinding, VERSION_FILTERS } from './doctor-broker-kind.ts';
 import { failed, type Finding, ok, skipped, warning, within } from './doctor-finding.ts';

@@ -8,7 +8,7 @@ import { connect as connectTls, type PeerCertificate, type TLSSocket } from 'nod
 import { reasonOf } from '../fault.ts';
 import { type EndContext, endOfError } from '../platform/link-end.ts';
 import type { LinkCredentials } from '../platform/mqtt-link.ts';
-import type { LinkEnd } from '../ports.ts';
+import type { LinkEnd } from '../ports-broker.ts';
 import { tlsOptions } from '../platform/tls-options.ts';
 import { failed, type Finding, ok, skipped, warning, within } from './doctor-finding.ts';
 

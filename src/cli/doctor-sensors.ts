@@ -8,7 +8,7 @@ import { access, readdir, readFile, stat } from 'node:fs/promises';
 import type { DeviceConfig } from '../config/schema.ts';
 import { Fault, reasonOf, systemCodeOf } from '../fault.ts';
 import { usersOf } from '../platform/port-users.ts';
-import type { LineUser } from '../ports.ts';
+import type { LineUser } from '../ports-line.ts';
 import type { RunningAgent } from './doctor-agent.ts';
 import { failed, type Finding, ok, orBroken, type PartFindings, skipped, warning, within } from './doctor-finding.ts';
 import { countersText, verdictText } from './read-verdict.ts';

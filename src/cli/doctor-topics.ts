@@ -7,7 +7,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Topics, topicsOf } from '../broker/topics.ts';
 import { Fault, reasonOf } from '../fault.ts';
-import type { InboundMessage, Link, Protocol } from '../ports.ts';
+import type { InboundMessage, Link, Protocol } from '../ports-broker.ts';
 import { failed, type Finding, ok, skipped, warning, within } from './doctor-finding.ts';
 
 const STEP_MS = 5000;

@@ -1,5 +1,5 @@
 /** Hears what comes over a line beside whoever reads it. */
-import type { LineConnection, LineOpener } from '../ports.ts';
+import type { LineConnection, LineOpener } from '../ports-line.ts';
 
 export interface LineTap {
   opened(): void;

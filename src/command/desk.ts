@@ -8,7 +8,8 @@
 import { createHash } from 'node:crypto';
 import type { Topics } from '../broker/topics.ts';
 import { reasonOf } from '../fault.ts';
-import type { Chance, Clock, EventSink, InboundMessage, Log, StateStore } from '../ports.ts';
+import type { Chance, Clock, EventSink, Log, StateStore } from '../ports.ts';
+import type { InboundMessage } from '../ports-broker.ts';
 import { Audit } from './audit.ts';
 import { CommandLedger } from './command-ledger.ts';
 import type { Command } from './command.ts';

@@ -3,7 +3,7 @@
  * raw TCP serial server. Parsed, it is the PortSpec of the ports.
  */
 import * as v from 'valibot';
-import type { PortSpec } from '../ports.ts';
+import type { PortSpec } from '../ports-line.ts';
 import { choice, path, section, wholeNumber } from './elements.ts';
 
 const TCP_EXPECTED = 'host:port';

@@ -2,7 +2,7 @@
  * What holds for events on this broker, judged by what it said in CONNACK. Pure. Said aloud in log and status: a weaker
  * guarantee that nobody knows of is worse than none.
  */
-import type { LinkTerms, Protocol } from '../ports.ts';
+import type { LinkTerms, Protocol } from '../ports-broker.ts';
 
 export type GuaranteeWord = 'exactly-once-with-receipts' | 'exactly-once' | 'repeats' | 'refusals-unseen' | 'held';
 

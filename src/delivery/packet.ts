@@ -4,7 +4,7 @@
  */
 import type { StoredEvent } from '../ledger/event.ts';
 import { EVENT_IDENTIFIERS, REPLAY_IDENTIFIERS } from '../limits.ts';
-import type { Protocol } from '../ports.ts';
+import type { Protocol } from '../ports-broker.ts';
 
 const PUBLISH_QOS2 = 0x34;
 const DUP = 0x08;

@@ -1,5 +1,6 @@
 /** Opens a line by its kind: a tty, or a raw TCP serial server. */
-import type { Clock, LineOpener } from '../ports.ts';
+import type { Clock } from '../ports.ts';
+import type { LineOpener } from '../ports-line.ts';
 import { whenDeviceAppears } from './path-watch.ts';
 import { openTty } from './serial.ts';
 import { openTcpLine } from './tcp-line.ts';

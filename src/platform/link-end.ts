@@ -4,7 +4,7 @@
  * errors of MQTT.js that have none.
  */
 import { reasonOf } from '../fault.ts';
-import type { LinkEnd, LinkWord } from '../ports.ts';
+import type { LinkEnd, LinkWord } from '../ports-broker.ts';
 import type { CertificateFacts } from './identity.ts';
 
 /** What this side knows of itself when a link fails. */

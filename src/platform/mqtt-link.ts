@@ -20,7 +20,7 @@ import type {
   LinkOpening,
   LinkTarget,
   LinkTerms,
-} from '../ports.ts';
+} from '../ports-broker.ts';
 import type { CertificateFacts } from './identity.ts';
 import { type EndContext, endOfError, endOfReasonCode } from './link-end.ts';
 import { publishBytes } from './publish-bytes.ts';

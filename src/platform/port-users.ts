@@ -5,7 +5,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { LineUser } from '../ports.ts';
+import type { LineUser } from '../ports-line.ts';
 
 /** What makes our pseudo-terminals (pty.ts) holds them open and takes no bytes of them. */
 export const PTY_PROGRAM = 'fieldpost-pty';

@@ -1,5 +1,5 @@
 /** How large a PUBLISH of QoS 0 or 1 is on the wire, before it is sent: MQTT.js does not look at the broker's limit. */
-import type { Protocol } from '../ports.ts';
+import type { Protocol } from '../ports-broker.ts';
 
 /** The whole PUBLISH as MQTT.js writes it, bytes (MQTT 5, 3.3). */
 export function publishBytes(

@@ -6,7 +6,8 @@
 import type { ReadStream } from 'node:tty';
 import { SerialPort } from 'serialport';
 import { Fault, reasonOf, systemCodeOf } from '../fault.ts';
-import type { Clock, LineConnection, LineListener, LineUser, PortSpec, Timer } from '../ports.ts';
+import type { Clock, Timer } from '../ports.ts';
+import type { LineConnection, LineListener, LineUser, PortSpec } from '../ports-line.ts';
 import { usersOf } from './port-users.ts';
 import { openTtyStream } from './tty-stream.ts';
 

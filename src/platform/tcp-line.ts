@@ -4,7 +4,8 @@
  */
 import { connect, type Socket } from 'node:net';
 import { Fault } from '../fault.ts';
-import type { Clock, LineConnection, LineListener, PortSpec } from '../ports.ts';
+import type { Clock } from '../ports.ts';
+import type { LineConnection, LineListener, PortSpec } from '../ports-line.ts';
 
 type TcpSpec = Extract<PortSpec, { readonly kind: 'tcp' }>;
 

@@ -2,7 +2,7 @@
  * What a broker takes of a will: a broker without retained messages or QoS 1 can say so only by refusing CONNECT
  * (MQTT-3.2.2-12, MQTT-3.2.2-13; emqx #16781, rmqtt #460). The next CONNECT asks for less, until the broker has what we want.
  */
-import type { LinkOpening } from '../ports.ts';
+import type { LinkOpening } from '../ports-broker.ts';
 
 const RETAIN_NOT_SUPPORTED = 0x9a;
 const QOS_NOT_SUPPORTED = 0x9b;

@@ -2,7 +2,7 @@
  * What the sensor part needs of a sensor's configuration, in its own words: `DeviceConfig['sensors'][number]` fits it.
  * Durations are milliseconds, decimals are text.
  */
-import type { PortSpec } from '../ports.ts';
+import type { PortSpec } from '../ports-line.ts';
 import type { Check, Framing } from '../serial/framing.ts';
 
 export type Literal = string | number | boolean;

@@ -2,7 +2,7 @@
  * What the bytes of a line look like when none of them makes a reading: the most frequent mistakes of an installer are a
  * wrong baud rate, wrong parity, crossed wires, and each leaves its mark in the bytes. Pure. A guess, told as one.
  */
-import type { PortSpec } from '../ports.ts';
+import type { PortSpec } from '../ports-line.ts';
 import type { DecodeConfig } from './config.ts';
 
 /** Fewer bytes say nothing. */

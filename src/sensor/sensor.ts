@@ -2,7 +2,8 @@
  * One sensor: the records of its source go by its routes to telemetry or to the ledger, and what the ledger has accepted is
  * answered. Here the parts are tied together; what each decides stands in its own file.
  */
-import type { Clock, Cron, EventSink, Log, PortSpec, Timer } from '../ports.ts';
+import type { Clock, Cron, EventSink, Log, Timer } from '../ports.ts';
+import type { PortSpec } from '../ports-line.ts';
 import type { CreateLine } from '../serial/line.ts';
 import type { ModbusBus } from '../serial/modbus-bus.ts';
 import type { SensorConfig, TelemetryRoute } from './config.ts';

@@ -5,7 +5,8 @@
  */
 import { backoffMs } from '../backoff.ts';
 import { Fault, reasonOf } from '../fault.ts';
-import type { Chance, Clock, LineConnection, LineOpener, LineUser, Log, PortSpec, Timer } from '../ports.ts';
+import type { Chance, Clock, Log, Timer } from '../ports.ts';
+import type { LineConnection, LineOpener, LineUser, PortSpec } from '../ports-line.ts';
 import type { CreateFramer, DiscardReason, Framer, FramerOutput } from './framer.ts';
 import { framersOf } from './framers.ts';
 import type { Check, Framing } from './framing.ts';

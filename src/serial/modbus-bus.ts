@@ -6,7 +6,8 @@
  */
 import assert from 'node:assert';
 import { reasonOf } from '../fault.ts';
-import type { Clock, Log, PortSpec } from '../ports.ts';
+import type { Clock, Log } from '../ports.ts';
+import type { PortSpec } from '../ports-line.ts';
 import type { CreateLine, Line, LineCounters } from './line.ts';
 import type { LineState } from './line-machine.ts';
 import { AnswerSearch, answerLength, type ModbusAnswer, type ModbusRead, type NoAnswer } from './modbus-adu.ts';

@@ -2,7 +2,7 @@
  * How long Modbus RTU takes on the wire: what a character lasts, and the silence that sets two frames apart (MODBUS over
  * Serial Line 1.02, 2.5.1.1). Pure. Milliseconds.
  */
-import type { PortSpec } from '../ports.ts';
+import type { PortSpec } from '../ports-line.ts';
 
 /** Behind a TCP serial server the rate is not known; most meters leave the factory with this one. */
 const BAUD_RATE_ASSUMED = 9600;

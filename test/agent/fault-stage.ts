@@ -8,7 +8,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { LinkWord } from '../../src/ports.ts';
+import type { LinkWord } from '../../src/ports-broker.ts';
 import { mosquittoAcl } from '../../src/workbench/access-rules.ts';
 import type { AgentProcess } from '../../src/workbench/agent-process.ts';
 import { type CertificateAuthority, type CertifiedPair, makeAuthority } from '../../src/workbench/certificates.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NO_FAILURES, planRetry, type RetryHistory, type RetryPlan } from '../../src/broker/retry.ts';
-import type { LinkEnd, LinkWord } from '../../src/ports.ts';
+import type { LinkEnd, LinkWord } from '../../src/ports-broker.ts';
 import { type Random, seededRandom } from '../../src/workbench/random.ts';
 
 const HOUR_MS = 3_600_000;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { judgeSession, plantWitnesses, type SessionVerdict, witnessesOf } from '../../src/broker/witness.ts';
-import type { Link } from '../../src/ports.ts';
+import type { Link } from '../../src/ports-broker.ts';
 
 const WITNESSES = witnessesOf('fp/v1/pump-42', 'EPOCH', 3);
 

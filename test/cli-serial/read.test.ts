@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { systemClock } from '../../src/platform/clock.ts';
 import { lineOpener } from '../../src/platform/lines.ts';
-import type { PortSpec } from '../../src/ports.ts';
+import type { PortSpec } from '../../src/ports-line.ts';
 import { verdictText } from '../../src/cli/read-verdict.ts';
 import type { SensorCounters } from '../../src/sensor/sensor.ts';
 import { Heard, ptyFarEnd, ttySpec, until } from '../serial-rig.ts';

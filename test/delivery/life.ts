@@ -13,7 +13,8 @@ import type { Ledger } from '../../src/ledger/ledger.ts';
 import { systemChance } from '../../src/platform/chance.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { ledgerFiles } from '../../src/platform/ledger-files.ts';
-import type { Clock, LinkTerms, StateStore, Timer } from '../../src/ports.ts';
+import type { Clock, StateStore, Timer } from '../../src/ports.ts';
+import type { LinkTerms } from '../../src/ports-broker.ts';
 import { openLedger, quietLog } from '../ledger/rig.ts';
 import { type ModelBroker, type ModelLink, modelLink } from './model-broker.ts';
 

@@ -3,7 +3,7 @@
  * named broker was measured to. It takes the sender's real bytes and gives real bytes back; it is no proof about a real
  * broker, that is what the tests on Mosquitto are for.
  */
-import type { Link, LinkEnd, LinkTerms } from '../../src/ports.ts';
+import type { Link, LinkEnd, LinkTerms } from '../../src/ports-broker.ts';
 
 /** `emqx-6.2` is 6.2.4 and later. 6.2.0 to 6.2.3 drop a DUP=1 that they never saw: no sender can make up for that. */
 export type Flavour = 'mosquitto' | 'emqx-5' | 'emqx-6.2';

@@ -3,7 +3,7 @@ import type { TestContext } from 'node:test';
 import { systemChance } from '../../src/platform/chance.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { lineOpener } from '../../src/platform/lines.ts';
-import type { PortSpec } from '../../src/ports.ts';
+import type { PortSpec } from '../../src/ports-line.ts';
 import { lineFactory } from '../../src/serial/line.ts';
 import type { ModbusRead } from '../../src/serial/modbus-adu.ts';
 import { ModbusBus, type ModbusOutcome, type ModbusSeat } from '../../src/serial/modbus-bus.ts';

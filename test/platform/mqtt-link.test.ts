@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { createServer } from 'node:tls';
 import { type LinkCredentials, mqttLinkOpener } from '../../src/platform/mqtt-link.ts';
-import type { LinkOpening } from '../../src/ports.ts';
+import type { LinkOpening } from '../../src/ports-broker.ts';
 import { type CertifiedPair, makeAuthority } from '../../src/workbench/certificates.ts';
 import { setFaultStage } from '../agent/fault-stage.ts';
 import { until } from '../rig/wait.ts';
