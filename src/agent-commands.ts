@@ -3,11 +3,12 @@
  * schedule, which goes through the same desk. Part of the composition root.
  */
 import type { Topics } from './broker/topics.ts';
-import { AGENT_RESTART, AgentRestart } from './command/agent-restart.ts';
+import { agentRestartCommand } from './command/agent-restart.ts';
 import { certificateStatusCommand } from './command/certificate-status.ts';
 import type { Command } from './command/command.ts';
-import { CommandDesk } from './command/desk.ts';
+import { CommandDesk, type Response } from './command/desk.ts';
 import { eventsCommands, type EventsDesk } from './command/events.ts';
+import { type HeldAnswer, HeldAnswers } from './command/held-answers.ts';
 import { infoGetCommand } from './command/info-get.ts';
 import { LogTail } from './command/log-tail.ts';
 import { logCommands } from './command/logs.ts';
@@ -19,7 +20,7 @@ import { type CommandedSensor, sensorsCommands } from './command/sensors.ts';
 import { statusGetCommand } from './command/status-get.ts';
 import { telemetryCommands, type TelemetrySource } from './command/telemetry.ts';
 import type { DeviceConfig } from './config/schema.ts';
-import { Fault } from './fault.ts';
+import { Fault, reasonOf } from './fault.ts';
 import type {
   Boot,
   CertificateText,
@@ -70,7 +71,7 @@ export interface AgentCommandsOptions {
 export class AgentCommands {
   readonly #options: AgentCommandsOptions;
   readonly #tail: LogTail;
-  readonly #restart: AgentRestart;
+  readonly #held = new HeldAnswers();
   readonly #desk: CommandDesk;
   readonly #schedule: Schedule;
 
@@ -78,14 +79,13 @@ export class AgentCommands {
     const { config, ports, topics, samples, auditSink } = options;
     this.#options = options;
     this.#tail = new LogTail({ ...ports, publish: (payload) => samples.publish(topics.log, payload) });
-    this.#restart = new AgentRestart(ports.clock, ports.restart);
     this.#desk = new CommandDesk({
       ...ports,
       topics,
       auditSink,
       policy: config.commands,
       commands: this.#commands(),
-      respond: (topic, payload, correlationData) => this.#respond(topic, payload, correlationData),
+      respond: (response) => this.#respond(response),
     });
     this.#schedule = new Schedule({ ...ports, entries: config.schedule, desk: this.#desk });
   }
@@ -106,6 +106,13 @@ export class AgentCommands {
 
   take(message: InboundMessage): void {
     this.#desk.take(message);
+  }
+
+  /** Once the link takes answers. */
+  linkUp(): void {
+    this.#sendHeld().catch((error: unknown) => {
+      this.#options.ports.log.error('held answers failed', { reason: reasonOf(error) });
+    });
   }
 
   linkDown(): void {
@@ -129,20 +136,33 @@ export class AgentCommands {
       ...scheduleCommands(() => this.#schedule),
       ...logCommands({ ...ports, tail: this.#tail, topic: topics.log }),
       ...telemetryCommands({ ...ports, sources: hostSensor === undefined ? sensors : [...sensors, hostSensor] }),
-      this.#restart.command,
+      agentRestartCommand(ports.clock, ports.restart),
     ];
   }
 
-  async #respond(topic: string, payload: Buffer, correlationData: Buffer | undefined): Promise<void> {
-    const { command, id, status } = JSON.parse(payload.toString('utf8')) as Readonly<Record<string, string>>;
-    this.#schedule.answered(id ?? '', status ?? '');
+  async #respond(response: Response): Promise<void> {
+    this.#schedule.answered(response.id, response.status);
     try {
-      const link = this.#options.link();
-      if (link === undefined) throw new Fault('broker.unreachable', 'no broker to answer to');
-      const correlation = correlationData === undefined ? {} : { correlationData };
-      await link.publish(topic, payload, { qos: 1, retain: false, ...correlation });
-    } finally {
-      if (command === AGENT_RESTART && status === 'succeeded') this.#restart.answered();
+      await this.#publish(response);
+    } catch (error) {
+      if (response.owed) this.#held.hold(response);
+      throw error;
+    }
+  }
+
+  async #publish({ topic, payload, correlationData }: HeldAnswer): Promise<void> {
+    const link = this.#options.link();
+    if (link === undefined) throw new Fault('broker.unreachable', 'no broker to answer to');
+    const correlation = correlationData === undefined ? {} : { correlationData };
+    await link.publish(topic, payload, { qos: 1, retain: false, ...correlation });
+  }
+
+  async #sendHeld(): Promise<void> {
+    for (const answer of this.#held.takeAll()) {
+      await this.#publish(answer).catch((error: unknown) => {
+        this.#options.ports.log.debug('held answer not sent', { topic: answer.topic, reason: reasonOf(error) });
+        this.#held.hold(answer);
+      });
     }
   }
 }

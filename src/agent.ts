@@ -304,6 +304,7 @@ export class Agent {
     else log.error('events are held back in the ledger', { guarantee: 'held', reason: this.#eventsHeld });
     this.#presence.up(link, session);
     this.#subscription.up(link);
+    this.#commands.linkUp();
     if (this.#eventsHeld === undefined && life !== undefined) this.#sender.attach(link, generation, life);
     this.#localStatus.changed();
   }

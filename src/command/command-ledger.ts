@@ -43,6 +43,9 @@ const recordSchema = v.object({
   /** sha256 of the request's bytes, base64url. */
   request: v.string(),
   by: v.exactOptional(v.string()),
+  /** Where it is to be answered, and with what: for a run that goes on after a restart. */
+  topic: v.exactOptional(v.string()),
+  correlation: v.exactOptional(v.string()),
   /** Of the device's own schedule: nobody delivers it again, so it gives room whenever that is needed. */
   own: v.exactOptional(v.literal(true)),
   /** When it began, wall milliseconds; absent while the clock was never set. */
@@ -63,9 +66,23 @@ export interface CommandRecord {
   readonly id: string;
   readonly request: string;
   readonly by?: string;
+  readonly topic?: string;
+  /** Correlation data, base64. */
+  readonly correlation?: string;
   readonly own?: true;
   readonly atMs?: number;
   readonly outcome?: Outcome;
+}
+
+/** Of a record, what its request says. */
+export interface BegunRequest {
+  readonly command: string;
+  readonly id: string;
+  readonly request: string;
+  readonly by: string | undefined;
+  readonly own: true | undefined;
+  readonly topic: string;
+  readonly correlation: string | undefined;
 }
 
 interface CommandDocument {
@@ -99,15 +116,20 @@ export class CommandLedger {
     this.#options = options;
   }
 
-  async open(): Promise<void> {
+  /** `goesOn`: whether a command that was cut off knows how to go on; it then runs, else it is in doubt. */
+  async open(goesOn: (record: CommandRecord) => boolean): Promise<void> {
     const { state, chance, log } = this.#options;
     const initial = { epoch: chance.bytes(8).toString('hex'), last: 0, records: [] };
     const document = await state.open<CommandDocument>('commands', parseDocument, initial);
     const { epoch, last, records } = document.value;
     this.#epoch = epoch;
     this.#last = last;
-    for (const record of records) this.#put({ ...record, outcome: record.outcome ?? IN_DOUBT });
-    const cutOff = records.filter(({ outcome }) => outcome === undefined).length;
+    let cutOff = 0;
+    for (const record of records) {
+      const isRunning = record.outcome === undefined && goesOn(record);
+      if (record.outcome === undefined && !isRunning) cutOff += 1;
+      this.#put(isRunning ? record : { ...record, outcome: record.outcome ?? IN_DOUBT });
+    }
     if (cutOff > 0) log.warn('changing commands were cut off by the end of the agent: in doubt', { commands: cutOff });
     this.#document = document;
   }
@@ -130,13 +152,17 @@ export class CommandLedger {
   }
 
   /** `begun`: it is on disk that this command runs. Otherwise nothing of it is kept. Known at once to `recall`. */
-  async begin(request: Pick<CommandRecord, 'command' | 'id' | 'request' | 'by' | 'own'>): Promise<Begun> {
+  async begin(request: BegunRequest): Promise<Begun> {
     if (this.#document === undefined) return { kind: 'disk', reason: 'the command ledger is not open' };
     const nowMs = this.#nowMs();
     if (nowMs !== undefined) this.#date(nowMs);
+    const { by, own, correlation, ...asked } = request;
     const record: CommandRecord = {
-      ...request,
+      ...asked,
       number: this.#last + 1,
+      ...(by === undefined ? {} : { by }),
+      ...(own === undefined ? {} : { own }),
+      ...(correlation === undefined ? {} : { correlation }),
       ...(nowMs === undefined ? {} : { atMs: nowMs }),
     };
     if (!this.#makeRoom(roomOf(record), nowMs)) return { kind: 'full' };

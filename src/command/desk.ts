@@ -11,13 +11,13 @@ import { reasonOf } from '../fault.ts';
 import type { Chance, Clock, EventSink, Log, StateStore } from '../ports.ts';
 import type { InboundMessage } from '../ports-broker.ts';
 import { Audit } from './audit.ts';
-import { CommandLedger } from './command-ledger.ts';
-import type { Command } from './command.ts';
+import { CommandLedger, type CommandRecord } from './command-ledger.ts';
+import type { Command, RunContext } from './command.ts';
 import { isOn, judge, type Judged, type Policy } from './judge.ts';
 import { Outcomes } from './outcomes.ts';
 import { Rate } from './rate.ts';
 import { isExpired } from './request.ts';
-import { encodeResponse, type Outcome, rejected } from './response.ts';
+import { encodeResponse, type Outcome, outcomeOf, rejected } from './response.ts';
 
 /** Requests that are being run or answered at once. */
 const AT_ONCE_MAX = 32;
@@ -42,7 +42,19 @@ export interface DeskOptions {
   readonly commands: readonly Command[];
   readonly policy: Policy;
   /** Resolves when the response is acknowledged; rejects when it could not be sent. */
-  readonly respond: (topic: string, payload: Buffer, correlationData: Buffer | undefined) => Promise<void>;
+  readonly respond: (response: Response) => Promise<void>;
+}
+
+/** A response on its way out. */
+export interface Response {
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly correlationData: Buffer | undefined;
+  readonly command: string;
+  readonly id: string;
+  readonly status: Outcome['status'];
+  /** The one final answer of a changing command that was begun. */
+  readonly owed: boolean;
 }
 
 export interface DeskCounters {
@@ -61,6 +73,8 @@ interface Place {
   readonly id: string;
   readonly topic: string;
   readonly correlationData: Buffer | undefined;
+  /** What waits for the final answer to have left. */
+  readonly after: (() => void)[];
 }
 
 interface Received {
@@ -73,7 +87,6 @@ interface Received {
 }
 
 type Fit = Extract<Judged, { readonly kind: 'fit' }>;
-type Answer = (outcome: Outcome, repeated: boolean) => Promise<void>;
 
 export class CommandDesk {
   readonly #options: DeskOptions;
@@ -95,10 +108,20 @@ export class CommandDesk {
     this.#rejections = new Rate({ ...options, ...REJECTIONS });
   }
 
-  /** Before the first request, and once events are accepted. Until then changing commands are rejected. */
+  /**
+   * Before the first request, and once events are accepted. Until then changing commands are rejected. Commands that the end
+   * of the process cut off and that know how to go on do so.
+   */
   async open(): Promise<void> {
-    await this.#ledger.open();
+    const resumed: { place: Place; running: Promise<unknown> }[] = [];
+    await this.#ledger.open((record) => {
+      const place = this.#placeOfRecord(record);
+      const running = this.#commands.get(record.command)?.resume?.(this.#contextOf(place, record.by));
+      if (running !== undefined) resumed.push({ place, running });
+      return running !== undefined;
+    });
     this.#audit.offer(this.#ledger.epoch, this.#ledger.ended);
+    for (const { place, running } of resumed) this.#track(place, this.#end(place, running));
   }
 
   get counters(): DeskCounters {
@@ -120,13 +143,19 @@ export class CommandDesk {
     if (!this.#rejections.take()) return this.#drop('too many a minute');
     this.#counters.limited += 1;
     const limit = rejected('command.rate', `more than ${RATE.perMinute} requests a minute: ask again later`);
-    this.#track(place, this.#answerTo(place)(limit, false));
+    this.#track(place, this.#answer(place, limit));
   }
 
   /** A command of the device's own schedule: judged and answered as one that came from outside, at any rate. */
   async runScheduled(command: string, args: unknown, id: string): Promise<void> {
     const payload = Buffer.from(JSON.stringify({ v: 1, args, by: 'schedule' }), 'utf8');
-    const place = { command, id, topic: this.#options.topics.response(command, id), correlationData: undefined };
+    const place = {
+      command,
+      id,
+      topic: this.#options.topics.response(command, id),
+      correlationData: undefined,
+      after: [],
+    };
     await this.#handle(place, { payload, retained: false, lapsesMs: Infinity, own: true });
   }
 
@@ -159,7 +188,20 @@ export class CommandDesk {
     }
     const own = topics.isResponse(responseTopic) ? responseTopic : undefined;
     const correlation = (correlationData?.length ?? 0) <= CORRELATION_BYTES_MAX ? correlationData : undefined;
-    return { command, id, topic: own ?? topics.response(command, id), correlationData: correlation };
+    return { command, id, topic: own ?? topics.response(command, id), correlationData: correlation, after: [] };
+  }
+
+  /** Where a command of an earlier process is to be answered. */
+  #placeOfRecord({ command, id, topic, correlation }: CommandRecord): Place {
+    const { topics } = this.#options;
+    const correlationData = correlation === undefined ? undefined : Buffer.from(correlation, 'base64');
+    return {
+      command,
+      id,
+      topic: topics.isResponse(topic) ? topic : topics.response(command, id),
+      correlationData,
+      after: [],
+    };
   }
 
   #received({ payload, retained, expirySeconds }: InboundMessage): Received {
@@ -167,36 +209,57 @@ export class CommandDesk {
     return { payload, retained, lapsesMs: this.#options.clock.monotonicMs() + leftMs };
   }
 
-  #answerTo({ command, id, topic, correlationData }: Place): Answer {
-    return (outcome, repeated) =>
-      this.#options.respond(topic, encodeResponse(command, id, outcome, repeated), correlationData);
+  async #answer(place: Place, outcome: Outcome, repeated = false, owed = false): Promise<void> {
+    await this.#send(place, outcome.status, encodeResponse(place.command, place.id, outcome, repeated), owed);
+  }
+
+  #send({ command, id, topic, correlationData }: Place, status: Outcome['status'], payload: Buffer, owed: boolean) {
+    return this.#options.respond({ topic, payload, correlationData, command, id, status, owed });
+  }
+
+  #contextOf(place: Place, by: string | undefined): RunContext {
+    const { command, id, after } = place;
+    return {
+      id,
+      by,
+      progress: async (members) => {
+        const payload = encodeResponse(command, id, { status: 'executing' }, false, members);
+        await this.#send(place, 'executing', payload, false).catch((error: unknown) => {
+          this.#options.log.debug('progress not sent', { command, reason: reasonOf(error) });
+        });
+      },
+      afterAnswer: (run) => void after.push(run),
+    };
   }
 
   /** Up to where a request is known to run, all in one turn: of two with one id the second finds the first. */
   async #handle(place: Place, received: Received): Promise<void> {
     const { command: name, id } = place;
     const { payload, retained } = received;
-    const answer = this.#answerTo(place);
     if (retained) {
-      return answer(rejected('command.retained', 'a retained command is never run: publish it without retain'), false);
+      return this.#answer(
+        place,
+        rejected('command.retained', 'a retained command is never run: publish without retain'),
+      );
     }
     const digest = createHash('sha256').update(payload).digest('base64url');
     const key = `${name} ${id}`;
     const kept = this.#ledger.recall(name, id, digest);
     const recalled = kept.kind === 'new' ? this.#outcomes.recall(key, digest) : kept;
-    if (recalled.kind === 'done') return answer(recalled.outcome, true);
-    if (recalled.kind === 'running') return answer({ status: 'executing' }, true);
+    if (recalled.kind === 'done') return this.#answer(place, recalled.outcome, true);
+    if (recalled.kind === 'running') return this.#answer(place, { status: 'executing' }, true);
     if (recalled.kind === 'other') {
-      return answer(rejected('command.id-reused', 'this id was used with another request: take a new one'), false);
+      return this.#answer(
+        place,
+        rejected('command.id-reused', 'this id was used with another request: take a new one'),
+      );
     }
     const judged = this.#judge(name, id, received);
-    if (judged.kind === 'fit' && judged.command.changes) {
-      return answer(await this.#change(judged, place, received, digest), false);
-    }
+    if (judged.kind === 'fit' && judged.command.changes) return this.#change(judged, place, received, digest);
     this.#outcomes.note(key, digest, undefined);
     const outcome = judged.kind === 'fit' ? await this.#run(judged, place) : judged.outcome;
     this.#outcomes.note(key, digest, outcome);
-    return answer(outcome, false);
+    return this.#answer(place, outcome);
   }
 
   #judge(name: string, id: string, { payload, lapsesMs }: Received): Judged {
@@ -206,43 +269,54 @@ export class CommandDesk {
   }
 
   /** On disk, then run, then its outcome on disk. What could not be begun may be asked again with the same id. */
-  async #change(fit: Fit, place: Place, { lapsesMs, own }: Received, digest: string): Promise<Outcome> {
-    const { command, id } = place;
+  async #change(fit: Fit, place: Place, { lapsesMs, own }: Received, digest: string): Promise<void> {
+    const { command, id, topic } = place;
+    const correlation = place.correlationData?.toString('base64');
     const { by } = fit.request;
-    const origin = { ...(by === undefined ? {} : { by }), ...(own === undefined ? {} : { own }) };
-    const begun = await this.#ledger.begin({ command, id, request: digest, ...origin });
-    if (begun.kind === 'disk') return rejected('command.disk', `nothing was run: ${begun.reason}`);
+    const begun = await this.#ledger.begin({ command, id, topic, correlation, request: digest, by, own });
+    if (begun.kind === 'disk') return this.#answer(place, rejected('command.disk', `nothing was run: ${begun.reason}`));
     if (begun.kind === 'full') {
-      return rejected(
-        'command.ledger-full',
-        'nothing was run: there is no room until older outcomes are seven days old',
-      );
+      const full = 'nothing was run: there is no room until older outcomes are seven days old';
+      return this.#answer(place, rejected('command.ledger-full', full));
     }
     // The disk may have taken its time.
     const isLate = isExpired(fit.request, lapsesMs, this.#options.clock);
     const outcome: Outcome = isLate ? { status: 'expired' } : await this.#run(fit, place);
-    const record = await this.#ledger.end(command, id, outcome);
-    if (record !== undefined) this.#audit.offer(this.#ledger.epoch, [record]);
-    return outcome;
+    return this.#conclude(place, outcome);
   }
 
   /** One that takes its time is told to be executing, once. */
   async #run({ command, args, request }: Fit, place: Place): Promise<Outcome> {
     const { clock, log } = this.#options;
-    const { id } = place;
-    log.info('command', { command: command.name, id, by: request.by });
-    const progress = clock.after(PROGRESS_MS, () => {
-      this.#answerTo(place)({ status: 'executing' }, false).catch((error: unknown) => {
-        log.debug('progress not sent', { command: command.name, reason: reasonOf(error) });
-      });
-    });
+    log.info('command', { command: command.name, id: place.id, by: request.by });
+    const context = this.#contextOf(place, request.by);
+    const progress = clock.after(PROGRESS_MS, () => void context.progress({}));
+    // Within the promise: a run that throws at once fails as one that throws later.
+    const outcome = await this.#outcome(place, (async () => command.run(args, context))());
+    progress.cancel();
+    return outcome;
+  }
+
+  async #end(place: Place, running: Promise<unknown>): Promise<void> {
+    return this.#conclude(place, await this.#outcome(place, running));
+  }
+
+  async #outcome({ command, id }: Place, running: Promise<unknown>): Promise<Outcome> {
     try {
-      return { status: 'succeeded', result: await command.run(args) };
+      return { status: 'succeeded', result: await running };
     } catch (error) {
-      log.warn('command failed', { command: command.name, id, reason: reasonOf(error) });
-      return { status: 'failed', error: { code: 'command.failed', message: reasonOf(error) } };
+      this.#options.log.warn('command failed', { command, id, reason: reasonOf(error) });
+      return outcomeOf(error);
+    }
+  }
+
+  async #conclude(place: Place, outcome: Outcome): Promise<void> {
+    const record = await this.#ledger.end(place.command, place.id, outcome);
+    if (record !== undefined) this.#audit.offer(this.#ledger.epoch, [record]);
+    try {
+      await this.#answer(place, outcome, false, true);
     } finally {
-      progress.cancel();
+      for (const run of place.after) run();
     }
   }
 }

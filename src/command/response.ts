@@ -1,4 +1,6 @@
 /** The answer to a command, as it goes out (DESIGN 4). Pure. */
+import { Fault, reasonOf } from '../fault.ts';
+import { CommandFailure, type Document } from './command.ts';
 import type { CommandError } from './request.ts';
 
 export const COMMAND_STATUSES = [
@@ -18,8 +20,22 @@ export interface Outcome {
   readonly error?: CommandError;
 }
 
-export function encodeResponse(command: string, id: string, outcome: Outcome, repeated: boolean): Buffer {
-  return Buffer.from(JSON.stringify({ v: 1, id, command, ...outcome, repeated }), 'utf8');
+/** `members`: what a command says of its progress, beside what every response has. */
+export function encodeResponse(
+  command: string,
+  id: string,
+  outcome: Outcome,
+  repeated: boolean,
+  members: Document = {},
+): Buffer {
+  return Buffer.from(JSON.stringify({ v: 1, id, command, ...members, ...outcome, repeated }), 'utf8');
+}
+
+/** Of a run that threw. */
+export function outcomeOf(thrown: unknown): Outcome {
+  const status = thrown instanceof CommandFailure ? thrown.status : 'failed';
+  const code = thrown instanceof CommandFailure || thrown instanceof Fault ? thrown.code : 'command.failed';
+  return { status, error: { code, message: reasonOf(thrown) } };
 }
 
 export function rejected(code: string, message: string): Outcome {

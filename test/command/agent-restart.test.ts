@@ -1,28 +1,31 @@
 /** `agent.restart`: once the answer has left, or after a while without; and only when it was ordered. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AgentRestart } from '../../src/command/agent-restart.ts';
+import { agentRestartCommand } from '../../src/command/agent-restart.ts';
 import { HandClock } from '../sensor-rig.ts';
 import { type Ask, asker } from './asker.ts';
 
-function bench(): { clock: HandClock; order: AgentRestart; ends: () => number; ask: Ask } {
+function bench(): { clock: HandClock; answered: () => void; ends: () => number; ask: Ask } {
   const clock = new HandClock();
   let ends = 0;
-  const order = new AgentRestart(clock, () => {
+  const after: (() => void)[] = [];
+  const command = agentRestartCommand(clock, () => {
     ends += 1;
   });
-  return { clock, order, ends: () => ends, ask: asker([order.command]) };
+  return {
+    clock,
+    answered: () => after.forEach((run) => run()),
+    ends: () => ends,
+    ask: asker([command], (run) => after.push(run)),
+  };
 }
 
 test('the process is asked to end when the answer has left, once', async () => {
-  const { clock, order, ends, ask } = bench();
-  // The stored answer to an order of an earlier life, asked for again.
-  order.answered();
-  assert.equal(ends(), 0);
+  const { clock, answered, ends, ask } = bench();
   assert.deepEqual(await ask('agent.restart'), {});
   assert.equal(ends(), 0);
-  order.answered();
-  order.answered();
+  answered();
+  answered();
   clock.pass(60_000);
   assert.equal(ends(), 1);
 });

@@ -7,14 +7,16 @@ import { HandClock } from '../sensor-rig.ts';
 /** The result, or what the desk would say is wrong. */
 export type Ask = (name: string, args?: object) => Promise<unknown>;
 
-export function asker(commands: readonly Command[]): Ask {
+/** `after`: takes what the command wants done once its answer has left. */
+export function asker(commands: readonly Command[], after: (run: () => void) => void = notWanted): Ask {
   const byName = new Map(commands.map((command) => [command.name, command]));
   const policy = Object.fromEntries(commands.map(({ name }) => [name, 'on' as const]));
   return async (name, args = {}) => {
     const judged = judge(byName, policy, name, 'x', Buffer.from(JSON.stringify({ args })));
     if (judged.kind === 'refused') return judged.outcome.error?.message;
     try {
-      return await judged.command.run(judged.args);
+      const context = { id: 'x', by: undefined, progress: () => Promise.resolve(), afterAnswer: after };
+      return await judged.command.run(judged.args, context);
     } catch (error) {
       return reasonOf(error);
     }
@@ -24,4 +26,8 @@ export function asker(commands: readonly Command[]): Ask {
 /** Wall time of a HandClock before any time has passed, and so much later, ISO 8601. */
 export function timeAfter(ms: number): string {
   return new Date(new HandClock().wallMs() + ms).toISOString();
+}
+
+function notWanted(): never {
+  throw new Error('no command of this test waits for its answer');
 }

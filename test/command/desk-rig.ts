@@ -89,7 +89,7 @@ export async function deskRig(t: TestContext, options: DeskRigOptions = {}): Pro
       ...eventsCommands(EVENTS),
       add,
     ],
-    respond: (topic, payload, correlationData) => {
+    respond: ({ topic, payload, correlationData }) => {
       const document = JSON.parse(payload.toString()) as Answer['document'];
       answers.push({ topic, document, correlation: correlationData?.toString() });
       return Promise.resolve();

@@ -1,7 +1,7 @@
 /** The commands by name: the configuration knows exactly those that there are, and which of them change something. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AgentRestart } from '../../src/command/agent-restart.ts';
+import { agentRestartCommand } from '../../src/command/agent-restart.ts';
 import { certificateStatusCommand } from '../../src/command/certificate-status.ts';
 import { eventsCommands } from '../../src/command/events.ts';
 import { infoGetCommand } from '../../src/command/info-get.ts';
@@ -35,7 +35,7 @@ function all(): readonly { name: string; changes: boolean; summary: string }[] {
     ...scheduleCommands(notRun),
     ...logCommands({ clock, log, logControl: log, tail, topic: '' }),
     ...telemetryCommands({ clock, log, sources: [] }),
-    new AgentRestart(clock, notRun).command,
+    agentRestartCommand(clock, notRun),
   ];
 }
 
