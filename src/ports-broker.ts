@@ -45,6 +45,7 @@ export type LinkWord =
   | 'broker.protocol'
   | 'broker.stopping'
   | 'broker.refused'
+  | 'broker.too-large'
   | 'broker.taken-over'
   | 'broker.silent'
   | 'broker.closed'

@@ -46,7 +46,7 @@ test('links between the documents lead somewhere', () => {
 
 test('every word of the connection and of `degraded` is explained to operators, and no other', () => {
   const page = read('docs/OPERATIONS.md');
-  const [, union = ''] = /export type LinkWord =([^;]+);/.exec(read('src/ports.ts')) ?? [];
+  const [, union = ''] = /export type LinkWord =([^;]+);/.exec(read('src/ports-broker.ts')) ?? [];
   const linkWords = [...union.matchAll(/'([^']+)'/g)].map((found) => found[1] as string);
   const status = read('src/status/status.ts');
   const degraded = [...status.matchAll(/(?:push\(|return \[|\? \[)[`']([a-z.-]+)/g)].map((found) => found[1] as string);

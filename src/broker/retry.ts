@@ -51,7 +51,7 @@ const ALONE_MS = 3_600_000;
 const SOON_MS = 120_000;
 const ABRUPT_ALLOWED = 3;
 
-const SLOW_WORDS: readonly LinkWord[] = ['broker.busy', 'broker.protocol', 'broker.refused'];
+const SLOW_WORDS: readonly LinkWord[] = ['broker.busy', 'broker.protocol', 'broker.refused', 'broker.too-large'];
 
 /** `heldMs`: how long the link was up; 0 when it never was. `urls`: each is tried once before the wait doubles. */
 export function planRetry(history: RetryHistory, end: LinkEnd, heldMs: number, urls: number): RetryPlan {

@@ -208,8 +208,8 @@ function openStream(url: URL, identity: ReturnType<typeof loadIdentity> | undefi
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
   const secure = url.protocol === 'mqtts:';
   const port = Number(url.port || (secure ? 8883 : 1883));
-  const whole = (chunk: Buffer): readonly Buffer[] => [chunk];
-  if (!secure) return new Tap(connectTcp({ host, port }), whole, true);
+  const inbound = (chunk: Buffer): readonly Buffer[] => [chunk];
+  if (!secure) return new Tap(connectTcp({ host, port }), { inbound, plain: true });
   const { ca, cert, key } = identity ?? {};
   const tls = { host, port, rejectUnauthorized: true, minVersion: 'TLSv1.2' as const };
   const name = isIP(host) === 0 ? { servername: host } : {};
@@ -218,7 +218,7 @@ function openStream(url: URL, identity: ReturnType<typeof loadIdentity> | undefi
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
   };
-  return new Tap(connectTls({ ...tls, ...name, ...own }), whole, false);
+  return new Tap(connectTls({ ...tls, ...name, ...own }), { inbound, plain: false });
 }
 
 function clientOptions({ clientId, protocol }: Arguments): IClientOptions {

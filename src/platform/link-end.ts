@@ -6,6 +6,7 @@
 import { reasonOf } from '../fault.ts';
 import type { LinkEnd, LinkWord } from '../ports-broker.ts';
 import type { CertificateFacts } from './identity.ts';
+import type { BadPacket } from './packet-bound.ts';
 
 /** What this side knows of itself when a link fails. */
 export interface EndContext {
@@ -121,6 +122,17 @@ export function endOfReasonCode(code: number, context: EndContext): LinkEnd {
     return { word: 'login.password', text: `broker: ${name}, or the user name or password is wrong`, code };
   }
   return { word, text: `broker: ${name}${another}`, code };
+}
+
+/** `reason`: what this side says to the broker in DISCONNECT. */
+export function endOfBadPacket(
+  packet: BadPacket,
+  bytesMax: number,
+): { readonly end: LinkEnd; readonly reason: number } {
+  if (packet.kind === 'malformed')
+    return { end: { word: 'broker.protocol', text: 'a packet whose length is none' }, reason: 0x81 };
+  const text = `the broker began a packet of ${packet.bytes} bytes, this side takes ${bytesMax} at most`;
+  return { end: { word: 'broker.too-large', text }, reason: 0x95 };
 }
 
 export function endOfError(error: unknown, context: EndContext): LinkEnd {

@@ -22,7 +22,8 @@ import type {
   LinkTerms,
 } from '../ports-broker.ts';
 import type { CertificateFacts } from './identity.ts';
-import { type EndContext, endOfError, endOfReasonCode } from './link-end.ts';
+import { type EndContext, endOfBadPacket, endOfError, endOfReasonCode } from './link-end.ts';
+import { type BadPacket, PacketBound } from './packet-bound.ts';
 import { publishBytes } from './publish-bytes.ts';
 import { Tap } from './tap.ts';
 import { TlsTickets } from './tls-tickets.ts';
@@ -35,7 +36,7 @@ const FIRST_MQTTJS_IDENTIFIER = OWN_IDENTIFIERS + 1;
 const LAST_IDENTIFIER = 65_535;
 /** QoS 1 publishes that the broker may have open towards us. */
 const INBOUND_RECEIVE_MAXIMUM = 16;
-/** Bytes of one packet from the broker. Commands and receipts are far smaller. */
+/** Bytes of one packet from the broker, announced over MQTT 5, held to on both. Commands and receipts are far smaller. */
 const INBOUND_PACKET_BYTES_MAX = 256 * 1024;
 const GOODBYE_MS = 2000;
 const FIRST_REFUSAL = 0x80;
@@ -170,7 +171,11 @@ class Attempt {
     this.#socket = socket;
     socket.setNoDelay(true);
     socket.on('drain', () => this.#up && !this.#over && this.#listener.drained());
-    return new Tap(socket, (chunk) => this.#listener.inbound(chunk), this.#resumed === undefined);
+    return new Tap(socket, {
+      inbound: (chunk) => this.#listener.inbound(chunk),
+      guard: { bound: new PacketBound(INBOUND_PACKET_BYTES_MAX), bad: (packet) => this.#refuse(packet) },
+      plain: this.#resumed === undefined,
+    });
   }
 
   #openSocket(): Socket {
@@ -197,6 +202,13 @@ class Attempt {
       this.#tickets.keep(broker, this.#credentials, ticket, socket.isSessionReused());
     });
     return socket;
+  }
+
+  #refuse(packet: BadPacket): void {
+    const { end, reason } = endOfBadPacket(packet, INBOUND_PACKET_BYTES_MAX);
+    // MQTT 5, 4.13.1: a client says why before it closes. Unlike reason 0, this lets the will be published.
+    if (this.#up && !this.#over && this.#target.protocol === 5) this.#socket?.write(Buffer.of(0xe0, 2, reason, 0));
+    this.#fail(end);
   }
 
   #onConnack(connack: IConnackPacket): void {

@@ -4,9 +4,19 @@
  */
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import type { BadPacket, PacketBound } from './packet-bound.ts';
 
 /** Time for MQTT.js to read what came before the socket closed, milliseconds. */
 const LAST_WORDS_MS = 1000;
+
+export interface TapOptions {
+  /** Returns what of a chunk is MQTT.js's. */
+  readonly inbound: (chunk: Buffer) => readonly Buffer[];
+  /** `bad`: this packet was not let through, and nothing behind it; the link has to end. */
+  readonly guard?: { readonly bound: PacketBound; readonly bad: (packet: BadPacket) => void };
+  /** There is no handshake to wait for. */
+  readonly plain: boolean;
+}
 
 export class Tap extends Duplex {
   readonly #socket: Socket;
@@ -17,8 +27,7 @@ export class Tap extends Duplex {
    */
   #early: Buffer[] | undefined;
 
-  /** `inbound` returns what of a chunk is MQTT.js's. `plain`: there is no handshake to wait for. */
-  constructor(socket: Socket, inbound: (chunk: Buffer) => readonly Buffer[], plain: boolean) {
+  constructor(socket: Socket, { inbound, guard, plain }: TapOptions) {
     super();
     this.#socket = socket;
     this.#early = plain ? undefined : [];
@@ -28,7 +37,10 @@ export class Tap extends Duplex {
       for (const bytes of early) socket.write(bytes);
     });
     socket.on('data', (chunk: Buffer) => {
-      for (const part of inbound(chunk)) if (!this.push(part)) socket.pause();
+      const found = guard?.bound.take(chunk);
+      const sound = found === undefined ? chunk : chunk.subarray(0, found.at);
+      for (const part of inbound(sound)) if (!this.push(part)) socket.pause();
+      if (found !== undefined) guard?.bad(found);
     });
     socket.on('end', () => this.#endReading());
     socket.on('error', (error) => this.destroy(error));
