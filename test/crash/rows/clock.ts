@@ -2,26 +2,18 @@
  * The wall clock jumps by years, forward and back, while events flow and across kills. Only the wall clock: what waits uses
  * the monotonic one, which libfaketime leaves alone here.
  */
-import { existsSync, readdirSync } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { makeTemporaryDirectory } from '../../../src/workbench/temp.ts';
 import { Undo } from '../../../src/workbench/undo.ts';
 import { listAll } from '../../ledger/sample.ts';
+import { fakeTime, NO_FAKE_TIME } from '../../rig/fake-time.ts';
 import { onScene } from '../on-scene.ts';
 import type { Row } from '../row.ts';
 
 const LIFE_MS = { low: 150, high: 500 };
 const YEARS = 20;
-
-/** The library of Debian's package faketime, installed or unpacked in this clone. */
-function findFaketime(): string | undefined {
-  const roots = ['/usr/lib', join(process.cwd(), '.local/debian/usr/lib')].filter((root) => existsSync(root));
-  return roots
-    .flatMap((root) => readdirSync(root).map((machine) => join(root, machine, 'faketime/libfaketimeMT.so.1')))
-    .find((path) => existsSync(path));
-}
+const YEAR_MS = 365.25 * 86_400_000;
 
 export const CLOCK_ROW: Row = {
   name: 'clock',
@@ -29,27 +21,20 @@ export const CLOCK_ROW: Row = {
   share: 0.02,
   brokerKeeps: true,
   run: async (context) => {
-    const library = findFaketime();
-    if (library === undefined) return { skipped: 'libfaketime is not there (Debian: apt install faketime)' };
     const undo = new Undo();
     try {
       const directory = await makeTemporaryDirectory('clock');
       undo.add(directory.remove);
-      const file = join(directory.path, 'time');
-      await writeFile(file, '+0y\n');
-      const env = {
-        LD_PRELOAD: library,
-        FAKETIME_TIMESTAMP_FILE: file,
-        FAKETIME_NO_CACHE: '1',
-        FAKETIME_DONT_FAKE_MONOTONIC: '1',
-      };
+      const clock = await fakeTime(join(directory.path, 'time'));
+      if (clock === undefined) return { skipped: NO_FAKE_TIME };
+      const { env } = clock;
       return await onScene(context, { receipts: true, env }, async (scene) => {
         const { agent, pump, random } = scene.players;
         await scene.startAgent();
         let kills = 0;
         for (let run = 1; run <= context.runs; run += 1) {
           const years = random.whole(-YEARS, YEARS);
-          await writeFile(file, `${years < 0 ? '' : '+'}${years}y\n`);
+          await clock.set(Date.now() + years * YEAR_MS);
           await scene.accepted(5);
           await pause(random.between(LIFE_MS.low, LIFE_MS.high));
           scene.mustLive();
