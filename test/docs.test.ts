@@ -32,6 +32,7 @@ test('links between the documents lead somewhere', () => {
     'CONTRIBUTING.md',
     'SECURITY.md',
     'docs/ARCHITECTURE.md',
+    'docs/CONFIGURATION.md',
     'docs/CONTRACT.md',
     'docs/OPERATIONS.md',
     'docs/SENSORS.md',
