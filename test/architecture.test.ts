@@ -42,6 +42,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   platform: ['config (types)', 'ledger/files.ts (types)'],
   'agent.ts': [
     'agent-commands.ts',
+    'agent-link.ts',
     'agent-sensors.ts',
     'config',
     'telemetry',
@@ -51,6 +52,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'status',
   ],
   'agent-commands.ts': ['config (types)', 'command', 'broker/topics.ts'],
+  'agent-link.ts': ['config (types)', 'ledger (types)', 'delivery', 'broker'],
   'agent-sensors.ts': ['config (types)', 'serial', 'sensor', 'telemetry', 'broker/topics.ts'],
   // The reference consumer is a program of its own; it shares the ledger's arithmetic of sequences, hashes and keys.
   collect: ['ledger', 'broker/topics.ts', 'platform/directories.ts'],
