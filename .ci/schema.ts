@@ -1,5 +1,5 @@
 // Writes what is made from the schema that the agent itself parses device.json with: config/device.schema.json for editors,
-// and docs/CONFIGURATION.md for people.
+// and docs/CONFIGURATION.md for people; and docs/COMMANDS.md, of the commands.
 //
 // usage: npx tsx .ci/schema.ts [--check]
 //   --check  writes nothing; exit status 1 when a committed file is not what the code makes
@@ -9,6 +9,8 @@ import { argv, stderr } from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { toJsonSchema } from '@valibot/to-json-schema';
 import { deviceSchema } from '../src/config/schema.ts';
+import { allCommands } from './command-list.ts';
+import { commandsPage } from './commands-page.ts';
 import { examplesOf } from './reference/examples.ts';
 import { sectionsOf } from './reference/keys.ts';
 import { configurationPage } from './reference/markdown.ts';
@@ -29,13 +31,17 @@ function configuration(): string {
 }
 
 if (argv[1] === fileURLToPath(import.meta.url)) {
-  const made = { 'config/device.schema.json': deviceJsonSchema(), 'docs/CONFIGURATION.md': configuration() };
+  const made = {
+    'config/device.schema.json': deviceJsonSchema(),
+    'docs/CONFIGURATION.md': configuration(),
+    'docs/COMMANDS.md': commandsPage(allCommands()),
+  };
   for (const [path, text] of Object.entries(made)) {
     const file = join(root, path);
     if (!argv.includes('--check')) {
       writeFileSync(file, text);
     } else if (readFileSync(file, 'utf8') !== text) {
-      stderr.write(`${path} is not what src/config makes: run npm run schema\n`);
+      stderr.write(`${path} is not what the code makes: run npm run schema\n`);
       process.exitCode = 1;
     }
   }

@@ -71,6 +71,7 @@ export interface AgentCommandsOptions {
 export class AgentCommands {
   readonly #options: AgentCommandsOptions;
   readonly #tail: LogTail;
+  readonly #all: readonly Command[];
   readonly #held = new HeldAnswers();
   readonly #desk: CommandDesk;
   readonly #schedule: Schedule;
@@ -79,20 +80,26 @@ export class AgentCommands {
     const { config, ports, topics, samples, auditSink } = options;
     this.#options = options;
     this.#tail = new LogTail({ ...ports, publish: (payload) => samples.publish(topics.log, payload) });
+    this.#all = this.#commands();
     this.#desk = new CommandDesk({
       ...ports,
       topics,
       auditSink,
       policy: config.commands,
-      commands: this.#commands(),
+      commands: this.#all,
       respond: (response) => this.#respond(response),
     });
     this.#schedule = new Schedule({ ...ports, entries: config.schedule, desk: this.#desk });
   }
 
-  /** Names of the commands that would be run. */
-  get accepted(): readonly string[] {
+  /** The commands that would be run. */
+  get accepted(): readonly Command[] {
     return this.#desk.accepted;
+  }
+
+  /** Every command that there is, on or off. */
+  get all(): readonly Command[] {
+    return this.#all;
   }
 
   /** Before the first request may come, and once events are accepted. */

@@ -8,6 +8,7 @@ import { AgentLink } from './agent-link.ts';
 import { AgentSensors } from './agent-sensors.ts';
 import { type Topics, topicsOf } from './broker/topics.ts';
 import type { DeviceConfig } from './config/schema.ts';
+import { requestSchemas } from './command/json-schema.ts';
 import { EventCare } from './delivery/event-care.ts';
 import type { LedgerFiles } from './ledger/files.ts';
 import { Ledger } from './ledger/ledger.ts';
@@ -217,7 +218,13 @@ export class Agent {
 
   #info(): Readonly<Record<string, unknown>> {
     const { boot, signer } = this.#options.ports;
-    return infoOf({ ...this.#options, boot: boot.id, commands: this.#commands.accepted, signer });
+    return infoOf({
+      ...this.#options,
+      boot: boot.id,
+      commands: this.#commands.accepted.map(({ name }) => name),
+      requests: requestSchemas(this.#commands.accepted),
+      signer,
+    });
   }
 
   #status(): StatusDocument {

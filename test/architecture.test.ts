@@ -44,6 +44,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'agent-commands.ts',
     'agent-link.ts',
     'agent-sensors.ts',
+    'command/json-schema.ts',
     'config',
     'telemetry',
     'ledger',
@@ -91,6 +92,7 @@ const EXEMPT: readonly { readonly where: string; readonly module: string; readon
   { where: '*', module: 'node:buffer', why: 'bytes; touches nothing' },
   { where: 'config', module: 'valibot', why: 'the schema is written in it; pure' },
   { where: 'command', module: 'valibot', why: "a command's arguments are judged by a schema; pure" },
+  { where: 'command', module: '@valibot/to-json-schema', why: 'turns one description into another; pure' },
   {
     where: 'command',
     module: 'node:crypto',

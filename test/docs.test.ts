@@ -34,6 +34,7 @@ test('links between the documents lead somewhere', () => {
     'docs/ARCHITECTURE.md',
     'docs/CONFIGURATION.md',
     'docs/CONTRACT.md',
+    'docs/COMMANDS.md',
     'docs/OPERATIONS.md',
     'docs/SENSORS.md',
     'docs/CONSUMING.md',

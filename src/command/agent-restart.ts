@@ -22,6 +22,7 @@ export function agentRestartCommand(clock: Clock, restart: () => void): Command 
     changes: true,
     summary: 'Ends the agent in the ordinary way; its supervisor starts it again.',
     args: v.strictObject({}),
+    result: v.strictObject({}),
     run: (_args, { afterAnswer }) => {
       afterAnswer(end);
       clock.after(ANSWER_MS, end);

@@ -10,6 +10,7 @@ export function leaseTime(maxMs: number) {
   const expected = `a duration such as "10m", ${durationText(LEASE_MS_MIN)} to ${durationText(maxMs)}`;
   return v.pipe(
     v.string(),
+    v.description(`How long: ${expected}.`),
     v.rawTransform(({ dataset, addIssue, NEVER }) => {
       const ms = parseDuration(dataset.value);
       if (ms !== undefined && ms >= LEASE_MS_MIN && ms <= maxMs) return ms;
@@ -22,6 +23,7 @@ export function leaseTime(maxMs: number) {
 /** The id of a sensor; whether there is such a one, the command judges. */
 export const sensorId = v.pipe(
   v.string(),
+  v.description('Id of the sensor.'),
   v.rawCheck(({ dataset, addIssue }) => {
     if (dataset.typed && !/^[A-Za-z0-9._-]{1,64}$/.test(dataset.value)) addIssue({ expected: 'the id of a sensor' });
   }),
@@ -30,6 +32,7 @@ export const sensorId = v.pipe(
 export function wholeNumber(max: number) {
   return v.pipe(
     v.number(),
+    v.description(`A whole number, 0 to ${max}.`),
     v.rawCheck(({ dataset, addIssue }) => {
       const isFit = dataset.typed && Number.isInteger(dataset.value) && dataset.value >= 0 && dataset.value <= max;
       if (!isFit) addIssue({ expected: `a whole number, 0 to ${max}` });

@@ -1,6 +1,7 @@
 /** `certificate.status`: what the certificates on the device say, and for how long they still hold. Never the key. */
 import * as v from 'valibot';
 import type { CertificateText, Clock } from '../ports.ts';
+import { clockQuality, count, listOf, text, time } from './answers.ts';
 import { type Command, defineCommand } from './command.ts';
 
 const DAY_MS = 86_400_000;
@@ -14,6 +15,22 @@ export function certificateStatusCommand(clock: Clock, certificates: () => reado
     changes: false,
     summary: "Answers with what the device's certificate and the authorities it trusts say.",
     args: v.strictObject({}),
+    result: v.strictObject({
+      certificates: listOf(
+        `Of the files as they are now, at most ${CERTIFICATES_MAX}; the device's own first.`,
+        v.strictObject({
+          role: v.pipe(v.picklist(['device', 'chain', 'authority']), v.description('Whose it is.')),
+          subject: text('Subject.'),
+          issuer: text('Issuer.'),
+          not_before: time('Begin of its validity.'),
+          not_after: time('End of its validity.'),
+          days: count('Whole days left; negative once it has ended.'),
+          sha256: text('Fingerprint, as openssl prints it.'),
+        }),
+      ),
+      more: count('How many were left out.'),
+      clock: clockQuality,
+    }),
     run: () => {
       const found = certificates();
       const nowMs = clock.wallMs();

@@ -24,6 +24,10 @@ export interface CommandSpec<Schema extends v.GenericSchema> {
   /** One sentence for people. */
   readonly summary: string;
   readonly args: Schema;
+  /** Of the answer `succeeded`: every member it may have, described. */
+  readonly result: v.GenericSchema;
+  /** Codes of its own in `error`, each with what it means. Every command may also answer what the desk says. */
+  readonly errors?: Readonly<Record<string, string>>;
   /** The result goes out as `result`. What it throws is the error of a `failed` response; a `CommandFailure` says more. */
   readonly run: (args: v.InferOutput<Schema>, context: RunContext) => unknown;
   /**

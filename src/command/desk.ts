@@ -128,10 +128,10 @@ export class CommandDesk {
     return { ...this.#counters, unaudited: this.#audit.refused };
   }
 
-  /** Names of the commands that would be run. */
-  get accepted(): readonly string[] {
+  /** The commands that would be run. */
+  get accepted(): readonly Command[] {
     const { policy } = this.#options;
-    return [...this.#commands.values()].filter((command) => isOn(command, policy)).map(({ name }) => name);
+    return [...this.#commands.values()].filter((command) => isOn(command, policy));
   }
 
   take(message: InboundMessage): void {

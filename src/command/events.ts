@@ -4,6 +4,7 @@
  * names as a gap.
  */
 import * as v from 'valibot';
+import { count, document, listOf, text } from './answers.ts';
 import { type Command, defineCommand } from './command.ts';
 
 /** What these commands work on: the delivery's own care for its events. */
@@ -18,8 +19,47 @@ export interface EventsDesk {
 /** More at once fills the link for hours; ask for the next part then. */
 const REPLAY_MAX = 1_000_000;
 
-const seq = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(Number.MAX_SAFE_INTEGER));
-const epoch = v.optional(v.pipe(v.string(), v.regex(/^[A-Za-z0-9]{1,32}$/)));
+const seq = v.pipe(
+  v.number(),
+  v.integer(),
+  v.minValue(1),
+  v.maxValue(Number.MAX_SAFE_INTEGER),
+  v.description('Sequence of an event.'),
+);
+const epoch = v.optional(
+  v.pipe(
+    v.string(),
+    v.regex(/^[A-Za-z0-9]{1,32}$/),
+    v.description('Epoch of the ledger. Default: the one that new events join.'),
+  ),
+);
+
+const statResult = v.strictObject({
+  epochs: listOf(
+    'Oldest first.',
+    v.strictObject({
+      epoch: text('Epoch.'),
+      first: count('Oldest sequence that is kept.'),
+      last: count('Newest sequence.'),
+      unsent: count('Not handed over.'),
+      unsettled: count('Not settled, those not handed over among them.'),
+      settled_through: v.optional(
+        count('Receipts cover everything through this sequence; left out with receipts off.'),
+      ),
+      again: count('To be sent again.'),
+      dead: count('Dead letters.'),
+      lost: count('Lost to damage, named in a `ledger.gap`.'),
+    }),
+  ),
+  bytes: count('Bytes that the ledger uses.'),
+  refused: count('Events that were refused since the start.'),
+  sent: document(
+    'Since the start: `handed` over, `in_flight` now, `unheard` (nobody was subscribed), `forbidden` streams.',
+  ),
+  receipts: document(
+    '`on`; the newest receipt (`epoch`, `through`); how many were `taken`, `refused` and why (`refusal`), `reopened`.',
+  ),
+});
 
 export function eventsCommands(events: EventsDesk): readonly Command[] {
   return [
@@ -28,6 +68,7 @@ export function eventsCommands(events: EventsDesk): readonly Command[] {
       changes: false,
       summary: 'Answers with what became of the events, epoch by epoch.',
       args: v.strictObject({}),
+      result: statResult,
       run: () => events.stat(),
     }),
     defineCommand({
@@ -35,6 +76,17 @@ export function eventsCommands(events: EventsDesk): readonly Command[] {
       changes: false,
       summary: 'Lists dead letters: events that the broker refused for good, with its reason code.',
       args: v.strictObject({}),
+      result: v.strictObject({
+        dead: listOf(
+          'At most 100.',
+          v.strictObject({
+            epoch: text('Epoch of the event.'),
+            seq: count('Its sequence.'),
+            code: count("The broker's reason code (MQTT 5, 2.4)."),
+          }),
+        ),
+        more: count('How many were left out.'),
+      }),
       run: () => events.dead(),
     }),
     defineCommand({
@@ -42,6 +94,7 @@ export function eventsCommands(events: EventsDesk): readonly Command[] {
       changes: true,
       summary: 'Sends events of a range again, as far as they are kept.',
       args: v.strictObject({ epoch, from: seq, to: seq }),
+      result: v.strictObject({ epoch: text('Epoch of the range.'), events: count('How many are sent again.') }),
       run: ({ epoch: of, from, to }) => {
         if (to < from || to - from >= REPLAY_MAX) {
           throw new Error(`to must be from up to ${REPLAY_MAX - 1} more, got ${from} to ${to}`);
@@ -56,6 +109,7 @@ export function eventsCommands(events: EventsDesk): readonly Command[] {
       changes: true,
       summary: 'Tries dead letters again: one by its sequence, or all.',
       args: v.strictObject({ epoch, seq: v.optional(seq) }),
+      result: v.strictObject({ events: count('How many are tried again.') }),
       run: ({ epoch: of, seq: one }) => events.retry(of, one),
     }),
     defineCommand({
@@ -63,6 +117,7 @@ export function eventsCommands(events: EventsDesk): readonly Command[] {
       changes: true,
       summary: 'Gives a dead letter up for good; a ledger.gap event names it.',
       args: v.strictObject({ epoch, seq }),
+      result: v.strictObject({ abandoned: count('Its sequence.') }),
       run: ({ epoch: of, seq: one }) => {
         if (!events.abandon(of, one)) throw new Error(`there is no dead letter ${one}`);
         return { abandoned: one };

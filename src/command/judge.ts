@@ -1,6 +1,7 @@
 /** Whether a request fits a command that this device runs: name, policy, form, arguments; or what is wrong with it. Pure. */
 import * as v from 'valibot';
 import type { Command } from './command.ts';
+import type { DeskErrorCode } from './desk-errors.ts';
 import { parseRequest, type Request } from './request.ts';
 import { type Outcome, rejected } from './response.ts';
 
@@ -40,7 +41,7 @@ export function judge(
   return { kind: 'fit', command, args: args.output, request: parsed.request };
 }
 
-function refused(code: string, message: string): Judged {
+function refused(code: DeskErrorCode, message: string): Judged {
   return { kind: 'refused', outcome: rejected(code, message) };
 }
 

@@ -1,6 +1,7 @@
 /** `log.level`: another level for a while. `log.tail`: the log, live, on `up/log` for a while. */
 import * as v from 'valibot';
 import { type Clock, type Log, LOG_LEVELS, type LogControl } from '../ports.ts';
+import { text, time } from './answers.ts';
 import { leaseTime } from './args.ts';
 import { type Command, defineCommand } from './command.ts';
 import { Lease } from './lease.ts';
@@ -26,6 +27,11 @@ export function logCommands({ clock, log, logControl, tail, topic }: LogSources)
       changes: true,
       summary: 'Logs at another level for a while; then the configured one holds again.',
       args: v.strictObject({ level: v.picklist(LOG_LEVELS), for: leaseTime(24 * HOUR_MS) }),
+      result: v.strictObject({
+        level: text('The level that holds now.'),
+        until: time('When it ends.'),
+        configured: text('The level that holds then.'),
+      }),
       run: ({ level, for: ms }) => {
         const untilMs = lease.begin(ms, () => {
           logControl.setLevel(configured);
@@ -41,6 +47,11 @@ export function logCommands({ clock, log, logControl, tail, topic }: LogSources)
       changes: false,
       summary: 'Publishes the log as it is written for a while, on a topic of its own.',
       args: v.strictObject({ level: v.optional(v.picklist(LOG_LEVELS), 'info'), for: leaseTime(HOUR_MS) }),
+      result: v.strictObject({
+        topic: text('Where the log is published.'),
+        level: text('The least serious level that is told.'),
+        until: time('When it ends. It ends with the link, too.'),
+      }),
       run: ({ level, for: ms }) => {
         const untilMs = tail.begin(level, ms);
         return { topic, level, until: new Date(untilMs).toISOString() };

@@ -5,6 +5,7 @@
 import * as v from 'valibot';
 import { reasonOf } from '../fault.ts';
 import { type Clock, HOST_METRICS, type HostMetrics, type HostReading, type ProcessFigures } from '../ports.ts';
+import { count, listOf, text } from './answers.ts';
 import { type Command, defineCommand } from './command.ts';
 
 /** An answer comes within this time, with what is known by then, milliseconds. */
@@ -24,6 +25,26 @@ export function metricsGetCommand({ clock, host, processFigures }: MetricsSource
     changes: false,
     summary: "Answers with the machine's figures and the process's own, as they are now.",
     args: v.strictObject({}),
+    result: v.strictObject({
+      host: listOf(
+        'The machine: rows of name, value and unit, as in telemetry of the sensor `host`.',
+        v.tuple([v.string(), v.number(), v.nullable(v.string())]),
+      ),
+      host_why: v.optional(text('Why the machine could not be read.')),
+      process: v.pipe(
+        v.partial(
+          v.strictObject({
+            resident_bytes: count('Memory of the process, bytes.'),
+            heap_bytes: count('Of it JavaScript objects, bytes.'),
+            uptime_ms: count('Milliseconds since the process started.'),
+            loop_delay_mean_ms: count('How late timers were while it was measured, on average, milliseconds.'),
+            loop_delay_max_ms: count('At most, milliseconds.'),
+          }),
+        ),
+        v.description('The agent itself.'),
+      ),
+      process_why: v.optional(text('Why the process could not be read.')),
+    }),
     run: async () => {
       const [machine, own] = await Promise.all([within(clock, readHost()), within(clock, readProcess())]);
       return {

@@ -5,6 +5,7 @@
 import { parseJsonText } from '../json-text.ts';
 import { REQUEST_BYTES_MAX } from '../limits.ts';
 import type { Clock } from '../ports.ts';
+import type { DeskErrorCode } from './desk-errors.ts';
 
 export interface Request {
   readonly args: unknown;
@@ -22,7 +23,7 @@ export interface CommandError {
 
 export type ParsedRequest =
   | { readonly kind: 'request'; readonly request: Request }
-  | { readonly kind: 'mistake'; readonly error: CommandError };
+  | { readonly kind: 'mistake'; readonly error: { readonly code: DeskErrorCode; readonly message: string } };
 
 const KEYS: readonly string[] = ['v', 'id', 'args', 'expires', 'by'];
 /** RFC 3339 in UTC or with an offset; Date.parse alone would take "1". */
@@ -91,6 +92,6 @@ function foundText(value: unknown): string {
   return (JSON.stringify(value) ?? 'nothing').slice(0, 60);
 }
 
-function mistake(code: string, message: string): ParsedRequest {
+function mistake(code: DeskErrorCode, message: string): ParsedRequest {
   return { kind: 'mistake', error: { code, message } };
 }

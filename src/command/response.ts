@@ -1,6 +1,7 @@
 /** The answer to a command, as it goes out (DESIGN 4). Pure. */
 import { Fault, reasonOf } from '../fault.ts';
 import { CommandFailure, type Document } from './command.ts';
+import type { DeskErrorCode } from './desk-errors.ts';
 import type { CommandError } from './request.ts';
 
 export const COMMAND_STATUSES = [
@@ -34,10 +35,11 @@ export function encodeResponse(
 /** Of a run that threw. */
 export function outcomeOf(thrown: unknown): Outcome {
   const status = thrown instanceof CommandFailure ? thrown.status : 'failed';
-  const code = thrown instanceof CommandFailure || thrown instanceof Fault ? thrown.code : 'command.failed';
+  const unnamed: DeskErrorCode = 'command.failed';
+  const code = thrown instanceof CommandFailure || thrown instanceof Fault ? thrown.code : unnamed;
   return { status, error: { code, message: reasonOf(thrown) } };
 }
 
-export function rejected(code: string, message: string): Outcome {
+export function rejected(code: DeskErrorCode, message: string): Outcome {
   return { status: 'rejected', error: { code, message } };
 }

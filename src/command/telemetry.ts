@@ -4,12 +4,20 @@
  */
 import * as v from 'valibot';
 import type { Clock, Log } from '../ports.ts';
+import { listOf, text, time } from './answers.ts';
 import { leaseTime, sensorId } from './args.ts';
 import { type Command, defineCommand } from './command.ts';
 import { Lease } from './lease.ts';
-import { find } from './sensors.ts';
+import { find, SENSOR_ERRORS } from './sensors.ts';
 
 const DAY_MS = 86_400_000;
+
+const pausedResult = v.strictObject({
+  paused: listOf(
+    'The sensors whose telemetry is paused now.',
+    v.strictObject({ sensor: text('Id of the sensor.'), until: time('When the pause ends.') }),
+  ),
+});
 
 export interface TelemetrySource {
   readonly id: string;
@@ -39,6 +47,8 @@ export function telemetryCommands({ clock, log, sources }: TelemetrySources): re
       changes: true,
       summary: 'Publishes no samples of a sensor, or of all, for a while. Events go on.',
       args: v.strictObject({ sensor: v.optional(sensorId), for: leaseTime(DAY_MS) }),
+      result: pausedResult,
+      errors: SENSOR_ERRORS,
       run: ({ sensor: id, for: ms }) => {
         for (const source of chosen(id)) {
           const untilMs = leases.get(source)?.begin(ms, () => {
@@ -56,6 +66,8 @@ export function telemetryCommands({ clock, log, sources }: TelemetrySources): re
       changes: true,
       summary: 'Ends pauses of telemetry: of a sensor, or all.',
       args: v.strictObject({ sensor: v.optional(sensorId) }),
+      result: pausedResult,
+      errors: SENSOR_ERRORS,
       run: ({ sensor: id }) => {
         for (const source of chosen(id)) leases.get(source)?.end();
         return paused();

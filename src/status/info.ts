@@ -9,7 +9,10 @@ export interface InfoParts {
   /** sha256 of the configuration in force, base64url. */
   readonly configHash: string;
   readonly hardware: Hardware;
+  /** Names of the commands that would be run. */
   readonly commands: readonly string[];
+  /** JSON Schema of their arguments, by name. */
+  readonly requests: Readonly<Record<string, unknown>>;
   readonly signer: EventSigner | undefined;
 }
 
@@ -32,6 +35,7 @@ export function infoOf(parts: InfoParts): Readonly<Record<string, unknown>> {
       ...(config.host === undefined ? [] : [{ id: 'host', metrics: config.host.metrics }]),
     ],
     commands: parts.commands,
+    requests: parts.requests,
     signing: signingOf(parts.signer),
     schedule: config.schedule.map(({ cron, timezone, command }) => ({ cron, timezone, command })),
     config: { revision: 0, hash: parts.configHash },

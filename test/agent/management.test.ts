@@ -72,6 +72,14 @@ test('info says who this is, what it measures in which units, and what it can be
     'ping status.get info.get metrics.get certificate.status events.stat events.dead sensor.list sensor.read ' +
     'schedule.list log.tail';
   assert.deepEqual(info.payload['commands'], reading.split(' '));
+  const requests = info.payload['requests'] as Readonly<Record<string, Document>>;
+  assert.deepEqual(Object.keys(requests), reading.split(' '));
+  assert.deepEqual(requests['sensor.read'], {
+    type: 'object',
+    properties: { sensor: { type: 'string', description: 'Id of the sensor.' } },
+    required: ['sensor'],
+    additionalProperties: false,
+  });
   const { hash, revision } = info.payload['config'] as { hash: string; revision: number };
   assert.match(hash, /^[\w-]{43}$/);
   assert.equal(revision, 0);

@@ -1,6 +1,7 @@
 /** Asks commands as the desk does, all of them on: their arguments are judged, then they run. */
+import * as v from 'valibot';
 import { judge } from '../../src/command/judge.ts';
-import type { Command } from '../../src/command/command.ts';
+import { type Command, CommandFailure } from '../../src/command/command.ts';
 import { reasonOf } from '../../src/fault.ts';
 import { HandClock } from '../sensor-rig.ts';
 
@@ -16,8 +17,15 @@ export function asker(commands: readonly Command[], after: (run: () => void) => 
     if (judged.kind === 'refused') return judged.outcome.error?.message;
     try {
       const context = { id: 'x', by: undefined, progress: () => Promise.resolve(), afterAnswer: after };
-      return await judged.command.run(judged.args, context);
+      const result = await judged.command.run(judged.args, context);
+      // What docs/COMMANDS.md says of the answer holds.
+      v.assert(judged.command.result, JSON.parse(JSON.stringify(result)));
+      return result;
     } catch (error) {
+      if (error instanceof v.ValiError) throw error;
+      if (error instanceof CommandFailure && !Object.hasOwn(judged.command.errors ?? {}, error.code)) {
+        throw new Error(`${name} does not describe its error ${error.code}`, { cause: error });
+      }
       return reasonOf(error);
     }
   };

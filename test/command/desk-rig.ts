@@ -64,6 +64,7 @@ export async function deskRig(t: TestContext, options: DeskRigOptions = {}): Pro
     changes: true,
     summary: 'Adds.',
     args: v.strictObject({ a: v.number(), b: v.number() }),
+    result: v.strictObject({ sum: v.number() }),
     run: ({ a, b }) => {
       runs += 1;
       if (a > 100) throw new Error('too much');
@@ -122,6 +123,7 @@ export function slowCommand() {
     changes: true,
     summary: 'Waits.',
     args: v.strictObject({ secret: v.optional(v.string()) }),
+    result: v.strictObject({ run: v.number() }),
     run: () =>
       new Promise<{ run: number }>((resolve) => {
         const run = ends.length + 1;

@@ -32,6 +32,7 @@ function longCommand(goesOn = true): Long {
     changes: true,
     summary: 'Takes its time.',
     args: v.strictObject({}),
+    result: v.looseObject({}),
     run: (_args, context) => {
       contexts.push(context);
       return begin();

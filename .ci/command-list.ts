@@ -1,0 +1,38 @@
+// Every command of the agent, without an agent: for the page that describes them and for the test that holds them to it.
+import { AgentCommands, type AgentCommandsOptions } from '../src/agent-commands.ts';
+import { topicsOf } from '../src/broker/topics.ts';
+import type { Command } from '../src/command/command.ts';
+
+/** Answers everything with itself, and does nothing: no command is run here. */
+const nothing: unknown = new Proxy(() => undefined, { get: () => nothing, apply: () => nothing });
+
+const ports: Readonly<Record<keyof AgentCommandsOptions['ports'], unknown>> = {
+  clock: nothing,
+  chance: nothing,
+  boot: nothing,
+  log: nothing,
+  state: nothing,
+  logControl: nothing,
+  cron: nothing,
+  host: nothing,
+  processFigures: nothing,
+  certificates: nothing,
+  restart: nothing,
+};
+
+export function allCommands(): readonly Command[] {
+  const options: Readonly<Record<keyof AgentCommandsOptions, unknown>> = {
+    config: { commands: {}, schedule: [], sensors: [] },
+    ports,
+    topics: topicsOf('fp/v1', 'device'),
+    sensors: [],
+    status: nothing,
+    info: nothing,
+    events: nothing,
+    auditSink: nothing,
+    hostSensor: undefined,
+    samples: nothing,
+    link: nothing,
+  };
+  return new AgentCommands(options as unknown as AgentCommandsOptions).all;
+}
