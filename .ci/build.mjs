@@ -3,6 +3,7 @@
 //
 //   dist/fieldpost.mjs     src/main.ts and all it needs; the package's `bin`
 //   dist/systeminformation.mjs  figures of the machine: loaded when the first is due, and only where `host` is configured
+//   dist/websocket.mjs     the WebSocket client: loaded when a URL of the broker is ws:// or wss://
 //   dist/workbench.mjs     src/workbench/index.ts: demo broker and certificate making; the service never loads it
 //   dist/prebuilds/        the serial binding for the machines fieldpost runs on
 //   dist/LICENSES.txt      licence texts of the bundled packages
@@ -22,7 +23,11 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 // macOS, Windows and Android builds are left out: the agent runs on Linux.
 const PREBUILDS = ['linux-x64', 'linux-arm64', 'linux-arm'];
 
-const HOST_FIGURES = 'systeminformation.mjs';
+/** Packages that are files of their own, for devices that never need them: asked for by `import()` only. */
+const APART = {
+  systeminformation: { entry: 'systeminformation/lib/index.js', file: 'systeminformation.mjs' },
+  ws: { entry: 'ws/wrapper.mjs', file: 'websocket.mjs' },
+};
 
 /**
  * @typedef {object} BuildOptions
@@ -40,7 +45,9 @@ export async function build(options) {
   const results = await Promise.all([
     bundle(main, join(out, 'fieldpost.mjs'), '#!/usr/bin/env node\n', workbench),
     bundle(workbench, join(out, 'workbench.mjs'), '', workbench),
-    bundle(join(root, 'node_modules/systeminformation/lib/index.js'), join(out, HOST_FIGURES), '', workbench),
+    ...Object.values(APART).map(({ entry, file }) =>
+      bundle(join(root, 'node_modules', entry), join(out, file), '', workbench),
+    ),
   ]);
   copyPrebuilds(join(out, 'prebuilds'));
   put(join(out, 'LICENSES.txt'), licences(results.flatMap((result) => Object.keys(result.metafile.inputs))), 0o644);
@@ -70,7 +77,7 @@ async function bundle(entry, outfile, firstLine, workbench) {
     banner: {
       js: `${firstLine}import { createRequire as nodeCreateRequire } from 'node:module';\nconst require = nodeCreateRequire(import.meta.url);`,
     },
-    plugins: [workbenchApart(entry, workbench), hostFiguresApart(), serialBinding(), slimSerial(), slimMqtt()],
+    plugins: [workbenchApart(entry, workbench), packagesApart(), serialBinding(), slimSerial(), slimMqtt()],
   });
   put(outfile, result.outputFiles[0]?.contents ?? '', 0o755);
   return result;
@@ -115,13 +122,13 @@ function workbenchApart(entry, workbench) {
   };
 }
 
-/** systeminformation is larger than all the rest together: a file of its own that most devices never read. */
-function hostFiguresApart() {
+/** Their own files import nothing of that kind, so the one rule is good for every bundle. */
+function packagesApart() {
   return {
-    name: 'host-figures-apart',
+    name: 'packages-apart',
     setup(builder) {
-      builder.onResolve({ filter: /^systeminformation$/ }, (found) =>
-        found.kind === 'dynamic-import' ? { path: `./${HOST_FIGURES}`, external: true } : undefined,
+      builder.onResolve({ filter: new RegExp(`^(${Object.keys(APART).join('|')})$`) }, (found) =>
+        found.kind === 'dynamic-import' ? { path: `./${APART[found.path].file}`, external: true } : undefined,
       );
     },
   };

@@ -6,7 +6,7 @@
 export type Protocol = 4 | 5;
 
 export interface LinkTarget {
-  /** `mqtts://host:port` or `mqtt://host:port` */
+  /** As broker-url.ts has it. */
   readonly url: string;
   readonly protocol: Protocol;
   readonly clientIdentifier: string;
@@ -30,7 +30,9 @@ export type LinkWord =
   | 'tls.no-crl'
   | 'tls.not-tls'
   | 'tls.version'
+  | 'tls.no-alpn'
   | 'tls.other'
+  | 'websocket.refused'
   | 'identity.missing'
   | 'identity.unknown-ca'
   | 'identity.revoked'

@@ -20,6 +20,7 @@ const COMMON = [
   'backoff.ts',
   'json-text.ts',
   'bytes-text.ts',
+  'broker-url.ts',
   'version.ts',
 ];
 

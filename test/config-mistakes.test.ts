@@ -3,6 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { base, one, route, withBroker, withRoute, withSensor } from './config-rig.ts';
 
+const URL =
+  '/broker/urls/0: must be mqtts://host:port or wss://host:port/path, or plain mqtt://host:port or ws://host:port/path, without user or password,';
+
 const MISTAKES: readonly (readonly [what: string, value: unknown, told: string])[] = [
   [
     'a device id with a space',
@@ -43,25 +46,38 @@ const MISTAKES: readonly (readonly [what: string, value: unknown, told: string])
     withBroker({ urls: [] }),
     '/broker/urls: must be a list of 1 to 8 broker URLs, got an empty list',
   ],
+  ['a scheme that is no MQTT', withBroker({ urls: ['http://b'] }), `${URL} got "http://b"`],
+  ['a path without a WebSocket', withBroker({ urls: ['mqtts://b/mqtt'] }), `${URL} got "mqtts://b/mqtt"`],
   [
-    'a web socket',
-    withBroker({ urls: ['wss://b'] }),
-    '/broker/urls/0: must be mqtts://host:port or mqtt://host:port, without user, password or path, got "wss://b"',
+    'a token in the query of a WebSocket',
+    withBroker({ urls: ['wss://b/mqtt?token=1'] }),
+    `${URL} got "wss://b/mqtt?token=1"`,
+  ],
+  [
+    'a WebSocket of a host that no URL can have',
+    withBroker({ urls: ['wss://1.2.3.456'] }),
+    `${URL} got "wss://1.2.3.456"`,
+  ],
+  [
+    'a plain WebSocket that leaves the machine',
+    withBroker({ urls: ['ws://broker.example/mqtt'] }),
+    '/broker/urls: must be mqtts:// or wss://, or on this machine: a plain connection to another host needs broker.allowPlain, got a list of 1',
+  ],
+  [
+    'a protocol name that ALPN does not have',
+    withBroker({ tls: { ca: '/c', alpn: ['mqtt 5'] } }),
+    '/broker/tls/alpn/0: must be a protocol name of 1 to 255 characters of ASCII, as x-amzn-mqtt-ca, got "mqtt 5"',
   ],
   [
     'a password in the URL, which is not repeated',
     withBroker({ urls: ['mqtts://u:secret@b'] }),
-    '/broker/urls/0: must be mqtts://host:port or mqtt://host:port, without user, password or path, got "mqtts://***@b"',
+    `${URL} got "mqtts://***@b"`,
   ],
-  [
-    'a port that is none',
-    withBroker({ urls: ['mqtts://b:65536'] }),
-    '/broker/urls/0: must be mqtts://host:port or mqtt://host:port, without user, password or path, got "mqtts://b:65536"',
-  ],
+  ['a port that is none', withBroker({ urls: ['mqtts://b:65536'] }), `${URL} got "mqtts://b:65536"`],
   [
     'TLS without an authority',
     { ...base(), broker: { urls: ['mqtts://b'] } },
-    '/broker/tls: must be an object with ca: mqtts:// needs the authority that vouches for the broker, got nothing',
+    '/broker/tls: must be an object with ca: TLS needs the authority that vouches for the broker, got nothing',
   ],
   [
     'a certificate without key',
@@ -76,12 +92,12 @@ const MISTAKES: readonly (readonly [what: string, value: unknown, told: string])
   [
     'a plain connection that leaves the machine',
     withBroker({ urls: ['mqtt://broker.example'] }),
-    '/broker/urls: must be mqtts://, or on this machine: a plain connection to another host needs broker.allowPlain, got a list of 1',
+    '/broker/urls: must be mqtts:// or wss://, or on this machine: a plain connection to another host needs broker.allowPlain, got a list of 1',
   ],
   [
     'a host that only looks like loopback',
     withBroker({ urls: ['mqtt://localhost.example'] }),
-    '/broker/urls: must be mqtts://, or on this machine: a plain connection to another host needs broker.allowPlain, got a list of 1',
+    '/broker/urls: must be mqtts:// or wss://, or on this machine: a plain connection to another host needs broker.allowPlain, got a list of 1',
   ],
   [
     'a password without user',
@@ -91,7 +107,7 @@ const MISTAKES: readonly (readonly [what: string, value: unknown, told: string])
   [
     'verification switched off',
     withBroker({ tls: { ca: '/c', rejectUnauthorized: false } }),
-    '/broker/tls/rejectUnauthorized: must be a known key (ca, cert, key, crl), got the key "rejectUnauthorized"',
+    '/broker/tls/rejectUnauthorized: must be a known key (ca, cert, key, crl, serverName, alpn), got the key "rejectUnauthorized"',
   ],
   [
     'a key in place of its path, which is not repeated',

@@ -120,7 +120,7 @@ test('a name that the decoder does not give is found wherever a route uses it', 
 
 test('plain connections are taken on this machine, and elsewhere only when asked for', () => {
   for (const host of ['localhost', '127.0.0.1', '127.1.2.3', '[::1]', 'LOCALHOST']) {
-    good({ ...base(), broker: { urls: [`mqtt://${host}:1883`] } });
+    good({ ...base(), broker: { urls: [`mqtt://${host}:1883`, `ws://${host}:8080/mqtt`] } });
   }
   good({ ...base(), broker: { urls: ['mqtt://broker.example'], allowPlain: true } });
 });

@@ -11,6 +11,8 @@ import type { SchemaNode } from './schema-node.ts';
 const MORE: Readonly<Record<string, unknown>> = {
   'topics.prefix': 'plant-7/fp/v1',
   'broker.tls.crl': '/etc/fieldpost/tls/crl.pem',
+  'broker.tls.serverName': 'broker.example',
+  'broker.tls.alpn': ['mqtt'],
   'broker.username': 'pump-42',
   'broker.passwordFile': '/etc/fieldpost/password',
   'ledger.commitWindow': '100ms',

@@ -81,5 +81,5 @@ function doubled(pace: Pace, times: number): number {
 
 function paceOf(word: LinkWord): Pace {
   if (word === 'broker.taken-over') return YIELD;
-  return /^(?:tls|identity|login)\./.test(word) || SLOW_WORDS.includes(word) ? SLOW : NORMAL;
+  return /^(?:tls|websocket|identity|login)\./.test(word) || SLOW_WORDS.includes(word) ? SLOW : NORMAL;
 }

@@ -13,6 +13,8 @@ export function credentialsOf({ broker }: DeviceConfig): LinkCredentials {
     cert: identity?.cert,
     key: identity?.key,
     crl: identity?.crl,
+    serverName: tls?.serverName,
+    alpn: tls?.alpn,
     certificate: identity?.certificate,
     username,
     password: password?.toString('utf8').trimEnd(),

@@ -5,7 +5,8 @@
 import { lookup } from 'node:dns/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type PeerCertificate, type TLSSocket } from 'node:tls';
-import { reasonOf } from '../fault.ts';
+import { type BrokerAddress, parseBrokerUrl } from '../broker-url.ts';
+import { Fault, reasonOf } from '../fault.ts';
 import { type EndContext, endOfError } from '../platform/link-end.ts';
 import type { LinkCredentials } from '../platform/mqtt-link.ts';
 import type { LinkEnd } from '../ports-broker.ts';
@@ -33,18 +34,21 @@ export interface NetworkFindings {
 }
 
 export async function networkFindings(look: NetworkLook): Promise<NetworkFindings> {
-  const url = new URL(look.url);
-  const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-  const isSecure = url.protocol === 'mqtts:';
-  const port = Number(url.port || (isSecure ? 8883 : 1883));
+  const address = parseBrokerUrl(look.url);
+  if (address === undefined) throw new Fault('config.invalid', `${look.url}: no URL of a broker`);
+  const { host, port, isSecure } = address;
   const name = await nameFinding(host, look.timeoutMs);
   if (name.state === 'failed') return stopped([name], isSecure ? ['TCP', 'TLS'] : ['TCP']);
   const tcp = await tcpFinding(host, port, look);
   if (tcp.state === 'failed') return stopped([name, tcp], isSecure ? ['TLS'] : []);
-  if (!isSecure) return { findings: [name, tcp, skipped('TLS', 'mqtt:// is plain')], isUp: true };
+  if (!isSecure)
+    return {
+      findings: [name, tcp, skipped('TLS', `${address.transport === 'tcp' ? 'mqtt' : 'ws'}:// is plain`)],
+      isUp: true,
+    };
   const { credentials } = look;
   if (typeof credentials === 'string') return { findings: [name, tcp, skipped('TLS', credentials)], isUp: false };
-  const tls = await tlsFindings({ host, port }, credentials, look);
+  const tls = await tlsFindings(address, credentials, look);
   return { findings: [name, tcp, ...tls], isUp: tls.every(({ state }) => state !== 'failed') };
 }
 
@@ -85,16 +89,18 @@ async function tcpFinding(host: string, port: number, look: NetworkLook): Promis
 }
 
 async function tlsFindings(
-  { host, port }: { readonly host: string; readonly port: number },
+  address: BrokerAddress,
   credentials: LinkCredentials,
   look: NetworkLook,
 ): Promise<readonly Finding[]> {
   let socket: TLSSocket | undefined;
   try {
-    socket = connectTls(tlsOptions(host, port, credentials));
+    socket = connectTls(tlsOptions(address, credentials));
     await within(arrival(socket, 'secureConnect'), look.timeoutMs, 'the TLS handshake');
     const cipher = socket.getCipher().name;
-    const spoken = ok('TLS', `${socket.getProtocol() ?? 'unknown version'}, ${cipher}`);
+    const { alpnProtocol } = socket;
+    const agreed = typeof alpnProtocol === 'string' && alpnProtocol !== '' ? `, ALPN ${alpnProtocol}` : '';
+    const spoken = ok('TLS', `${socket.getProtocol() ?? 'unknown version'}, ${cipher}${agreed}`);
     return [spoken, ...brokerCertificateFindings(socket.getPeerCertificate(), look.nowMs)];
   } catch (error) {
     const end = endOfError(error, contextOf(credentials, look, 'tls'));
@@ -129,6 +135,8 @@ export function todoOf({ word }: LinkEnd): string {
     return "use a name of the broker's certificate in broker.urls, or have it issued for this one";
   if (word === 'tls.expired' || word === 'tls.not-yet-valid')
     return "renew the broker's certificate, or set this clock";
+  if (word === 'tls.no-alpn') return 'correct broker.tls.alpn, or leave it out';
+  if (word === 'websocket.refused') return "correct port and path of broker.urls: the broker's WebSocket is not there";
   if (word === 'tls.not-tls') return 'use the TLS port of the broker in broker.urls (usually 8883)';
   if (kind === 'identity') return "renew this device's certificate and key, from an authority that the broker knows";
   if (word === 'login.password') return 'correct broker.username and the password file';

@@ -3,21 +3,40 @@
  * has no switch; a plain connection that leaves the machine has to be asked for by name.
  */
 import * as v from 'valibot';
+import { BROKER_URL_EXPECTED, BROKER_URL_PATTERN, parseBrokerUrl } from '../broker-url.ts';
 import { choice, duration, path, section, text, wholeNumber } from './elements.ts';
 
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
 const DAY = 24 * HOUR;
 
-const URL_EXPECTED = 'mqtts://host:port or mqtt://host:port, without user, password or path';
-/** A host name, an IPv4 address, or an IPv6 address in brackets. */
-const URL_PATTERN = /^mqtts?:\/\/([A-Za-z0-9]([A-Za-z0-9._-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?$/;
-
 const url = v.pipe(
-  v.string(URL_EXPECTED),
-  v.regex(URL_PATTERN, URL_EXPECTED),
-  v.check(hasSoundPort, URL_EXPECTED),
-  v.description('mqtts://host:port (TLS, default port 8883) or mqtt://host:port (plain, default port 1883).'),
+  v.string(BROKER_URL_EXPECTED),
+  v.regex(BROKER_URL_PATTERN, BROKER_URL_EXPECTED),
+  v.check((each) => parseBrokerUrl(each) !== undefined, BROKER_URL_EXPECTED),
+  v.description(
+    'mqtts://host:port (TLS, default port 8883) or mqtt://host:port (plain, default port 1883); over a WebSocket ' +
+      'wss://host:port/path (443) or ws://host:port/path (80), default path /mqtt.',
+  ),
+);
+
+const PROTOCOL_EXPECTED = 'a protocol name of 1 to 255 characters of ASCII, as x-amzn-mqtt-ca';
+const PROTOCOLS_EXPECTED = 'a list of 1 to 8 protocol names';
+
+const alpn = v.pipe(
+  v.array(
+    v.pipe(
+      v.string(PROTOCOL_EXPECTED),
+      v.regex(/^[!-~]{1,255}$/, PROTOCOL_EXPECTED),
+      v.description('A protocol name.'),
+    ),
+    PROTOCOLS_EXPECTED,
+  ),
+  v.minLength(1, PROTOCOLS_EXPECTED),
+  v.maxLength(8, PROTOCOLS_EXPECTED),
+  v.description(
+    'Protocols offered by ALPN on mqtts://, for brokers that share port 443 with others: ["mqtt"], AWS ["x-amzn-mqtt-ca"].',
+  ),
 );
 
 const tls = section('Certificates of the mutual TLS connection, as paths of PEM files.', {
@@ -27,6 +46,10 @@ const tls = section('Certificates of the mutual TLS connection, as paths of PEM 
   crl: v.exactOptional(
     path("Revocation list of the broker's authority. With it, a broker whose CA has no list is refused."),
   ),
+  serverName: v.exactOptional(
+    text("Name that the broker's certificate must have, where it is not the host of the URL. Told it as SNI too.", 253),
+  ),
+  alpn: v.exactOptional(alpn),
 });
 
 const URLS_EXPECTED = 'a list of 1 to 8 broker URLs';
@@ -71,7 +94,9 @@ const keys = section('The broker and the connection to it.', {
   allowPlain: v.optional(
     v.pipe(
       v.boolean('true or false'),
-      v.description('True: mqtt:// may leave this machine. Everybody on the way can then read and forge everything.'),
+      v.description(
+        'True: mqtt:// and ws:// may leave this machine. Everybody on the way can then read and forge everything.',
+      ),
     ),
     false,
   ),
@@ -83,7 +108,7 @@ export const brokerSchema = v.pipe(
     v.partialCheck(
       [['urls'], ['tls']],
       ({ urls, tls: given }) => given !== undefined || !urls.some(isSecure),
-      'an object with ca: mqtts:// needs the authority that vouches for the broker',
+      'an object with ca: TLS needs the authority that vouches for the broker',
     ),
     ['tls'],
   ),
@@ -112,8 +137,8 @@ export const brokerSchema = v.pipe(
   v.forward(
     v.partialCheck(
       [['urls'], ['allowPlain']],
-      ({ urls, allowPlain }) => allowPlain || !urls.some((each) => each.startsWith('mqtt://') && !isLoopback(each)),
-      'mqtts://, or on this machine: a plain connection to another host needs broker.allowPlain',
+      ({ urls, allowPlain }) => allowPlain || !urls.some(leavesPlain),
+      'mqtts:// or wss://, or on this machine: a plain connection to another host needs broker.allowPlain',
     ),
     ['urls'],
   ),
@@ -128,16 +153,16 @@ export const brokerSchema = v.pipe(
 );
 
 function isSecure(each: string): boolean {
-  return each.startsWith('mqtts://');
+  return parseBrokerUrl(each)?.isSecure === true;
 }
 
-/** 127.0.0.0/8, ::1 and localhost (RFC 6761), by name only: what a name resolves to may change at any time. */
-function isLoopback(each: string): boolean {
-  const host = (URL_PATTERN.exec(each)?.[1] ?? '').toLowerCase();
-  return host === 'localhost' || host === '[::1]' || /^127(\.[0-9]{1,3}){3}$/.test(host);
-}
-
-function hasSoundPort(each: string): boolean {
-  const port = /:([0-9]+)$/.exec(each.replace(/\[.*\]/, ''))?.[1];
-  return port === undefined || (Number(port) >= 1 && Number(port) <= 65_535);
+/**
+ * Plain, to a host that is not this machine: 127.0.0.0/8, ::1 and localhost (RFC 6761) are, by name only: what a name
+ * resolves to may change at any time.
+ */
+function leavesPlain(each: string): boolean {
+  const address = parseBrokerUrl(each);
+  if (address === undefined || address.isSecure) return false;
+  const host = address.host.toLowerCase();
+  return host !== 'localhost' && host !== '::1' && !/^127(\.[0-9]{1,3}){3}$/.test(host);
 }

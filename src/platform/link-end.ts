@@ -16,8 +16,11 @@ export interface EndContext {
   readonly certificate: CertificateFacts | undefined;
   /** A password was sent with CONNECT. */
   readonly password: boolean;
-  /** How far the connection had come: `tls`, the handshake was under way; `mqtt`, it was done; `up`, CONNACK was there. */
-  readonly phase: 'tcp' | 'tls' | 'mqtt' | 'up';
+  /**
+   * How far the connection had come: `tls`, the handshake was under way; `websocket`, one was asked for; `mqtt`, that was
+   * done; `up`, CONNACK was there.
+   */
+  readonly phase: 'tcp' | 'tls' | 'websocket' | 'mqtt' | 'up';
 }
 
 /** MQTT 5 reason codes and MQTT 3.1.1 return codes that a broker ends or refuses a connection with. */
@@ -97,6 +100,7 @@ const TLS_REASONS: Readonly<Record<string, readonly [LinkWord, string]>> = {
   ERR_SSL_UNSUPPORTED_PROTOCOL: ['tls.version', 'the broker speaks no TLS version from 1.2 on'],
   ERR_SSL_WRONG_VERSION_NUMBER: ['tls.not-tls', 'the broker does not speak TLS on this port'],
   ERR_SSL_PACKET_LENGTH_TOO_LONG: ['tls.not-tls', 'the broker does not speak TLS on this port'],
+  ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: ['tls.no-alpn', 'the broker takes none of the protocols of tls.alpn'],
 };
 
 const NETWORK_WORDS: Readonly<Record<string, LinkWord>> = {
@@ -135,6 +139,14 @@ export function endOfBadPacket(
   return { end: { word: 'broker.too-large', text }, reason: 0x95 };
 }
 
+/** What answered the request for a WebSocket answered with this HTTP status. */
+export function endOfUpgrade(status: number): LinkEnd {
+  // The proxy in front of the broker does not reach it: that mends itself.
+  if (status >= 500)
+    return { word: 'network.unreachable', text: `WebSocket: HTTP status ${status}: no broker behind it` };
+  return { word: 'websocket.refused', text: `WebSocket: HTTP status ${status}: no WebSocket at this path` };
+}
+
 export function endOfError(error: unknown, context: EndContext): LinkEnd {
   const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
   if (typeof code === 'number') return endOfReasonCode(code, context);
@@ -142,7 +154,7 @@ export function endOfError(error: unknown, context: EndContext): LinkEnd {
   if (typeof code === 'string') return endOfSystemCode(code, text, context);
   if (/keepalive/i.test(text)) return { word: 'broker.silent', text: 'keep alive timeout: the broker fell silent' };
   if (/connack timeout/i.test(text)) return { word: 'network.timeout', text: 'no CONNACK within the time allowed' };
-  return { word: 'broker.protocol', text };
+  return { word: context.phase === 'websocket' ? 'websocket.refused' : 'broker.protocol', text };
 }
 
 function endOfSystemCode(code: string, text: string, context: EndContext): LinkEnd {
@@ -154,10 +166,17 @@ function endOfSystemCode(code: string, text: string, context: EndContext): LinkE
     return { word, text: `TLS: ${sentence} (${text})${clock}` };
   }
   if (code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS')) return { word: 'tls.other', text: `TLS: ${text}` };
+  if (code.startsWith('WS_ERR')) return { word: 'broker.protocol', text: `WebSocket: ${text}` };
+  // Of Node's HTTP parser.
+  if (code.startsWith('HPE_')) return { word: 'websocket.refused', text: `the port does not speak HTTP: ${text}` };
   const word = NETWORK_WORDS[code] ?? 'network.unreachable';
-  // Not `tls.not-tls`: a load balancer without a broker behind it looks the same, and mends itself.
-  const doubt = word === 'network.lost' && context.phase === 'tls' ? '; a port without TLS may look like this' : '';
-  return { word, text: `${text}${doubt}` };
+  return { word, text: `${text}${word === 'network.lost' ? doubtOf(context) : ''}` };
+}
+
+/** Not words of their own: a load balancer without a broker behind it looks the same, and mends itself. */
+function doubtOf({ phase }: EndContext): string {
+  if (phase === 'tls') return '; a port without TLS may look like this';
+  return phase === 'websocket' ? '; a port without WebSocket may look like this' : '';
 }
 
 /** OpenSSL says "bad certificate" or "handshake failure" also where our own certificate tells more. */

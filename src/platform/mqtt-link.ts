@@ -4,31 +4,22 @@
  * the socket between MQTT.js's. MQTT.js is a new client for every connection and never reconnects by itself: its store
  * resends serially, ignores session present and forgets DUP (measured; see docs/dependencies.md).
  */
-import { connect as connectTcp, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { type IClientOptions, type IConnackPacket, type IPublishPacket, MqttClient, type Packet } from 'mqtt';
+import { type IClientOptions, type IConnackPacket, MqttClient } from 'mqtt';
 import { writeToStream } from 'mqtt-packet';
+import { type BrokerAddress, parseBrokerUrl } from '../broker-url.ts';
 import { Fault, reasonOf } from '../fault.ts';
 import { OWN_IDENTIFIERS, QOS1_IN_FLIGHT_MAX } from '../limits.ts';
-import type {
-  InboundMessage,
-  Link,
-  LinkEnd,
-  LinkListener,
-  LinkOpener,
-  LinkOpening,
-  LinkTarget,
-  LinkTerms,
-} from '../ports-broker.ts';
+import type { Link, LinkEnd, LinkListener, LinkOpener, LinkOpening, LinkTarget, LinkTerms } from '../ports-broker.ts';
+import { type BrokerSocket, loadWebSocket, openBrokerSocket, type WebSocketLibrary } from './broker-socket.ts';
 import type { CertificateFacts } from './identity.ts';
-import { type EndContext, endOfBadPacket, endOfError, endOfReasonCode } from './link-end.ts';
+import { type EndContext, endOfBadPacket, endOfError, endOfReasonCode, endOfUpgrade } from './link-end.ts';
 import { type BadPacket, PacketBound } from './packet-bound.ts';
+import { messageOf, rejectAsFault, termsOf, tooLarge, wasSubscribed } from './mqtt-answers.ts';
 import { publishBytes } from './publish-bytes.ts';
 import { Tap } from './tap.ts';
 import { TlsTickets } from './tls-tickets.ts';
 import { Turns } from './turns.ts';
-import { tlsOptions } from './tls-options.ts';
 import { FULL_WILL, willAfter, type WillTerms } from './will-terms.ts';
 
 /** Identifiers up to here belong to our own layer. */
@@ -39,9 +30,6 @@ const INBOUND_RECEIVE_MAXIMUM = 16;
 /** Bytes of one packet from the broker, announced over MQTT 5, held to on both. Commands and receipts are far smaller. */
 const INBOUND_PACKET_BYTES_MAX = 256 * 1024;
 const GOODBYE_MS = 2000;
-const FIRST_REFUSAL = 0x80;
-const NOT_AUTHORISED = 0x87;
-const NO_SUBSCRIPTION = 0x11;
 
 // Under MQTT.js: 65,536 buffers of two bytes, made at the first packet. Without them 6 MiB and 50 ms of CPU less (measured
 // with `npm run bench -- footprint`), and the few packets of ours pay nothing for it.
@@ -52,6 +40,10 @@ export interface LinkCredentials {
   readonly cert: Buffer | undefined;
   readonly key: Buffer | undefined;
   readonly crl: Buffer | undefined;
+  /** Name in the broker's certificate, where it is not the host of the URL. */
+  readonly serverName?: string | undefined;
+  /** Protocols offered by ALPN. */
+  readonly alpn?: readonly string[] | undefined;
   readonly certificate: CertificateFacts | undefined;
   readonly username: string | undefined;
   readonly password: string | undefined;
@@ -64,10 +56,11 @@ export function mqttLinkOpener(credentials: () => LinkCredentials): LinkOpener {
   return {
     open: async (target, listener) => {
       try {
+        const way = await wayTo(target.url);
         // Each turn asks for less, so there are three at most.
         for (;;) {
           const will = wills.get(target.url) ?? FULL_WILL;
-          const opening = await new Attempt({ ...target, ...will }, listener, credentials(), tickets).run();
+          const opening = await new Attempt({ ...target, ...will, ...way }, listener, credentials(), tickets).run();
           const next = willAfter(will, opening);
           if (next === undefined) wills.delete(target.url);
           else wills.set(target.url, next);
@@ -81,12 +74,24 @@ export function mqttLinkOpener(credentials: () => LinkCredentials): LinkOpener {
   };
 }
 
+/** Where a URL leads, and what is needed for it. */
+interface Way {
+  readonly address: BrokerAddress;
+  readonly library: WebSocketLibrary | undefined;
+}
+
+async function wayTo(url: string): Promise<Way> {
+  const address = parseBrokerUrl(url);
+  if (address === undefined) throw new Fault('config.invalid', `${url}: no URL of a broker`);
+  return { address, library: address.transport === 'websocket' ? await loadWebSocket() : undefined };
+}
+
 class Attempt {
-  readonly #target: LinkTarget & WillTerms;
+  readonly #target: LinkTarget & WillTerms & Way;
   readonly #listener: LinkListener;
   readonly #credentials: LinkCredentials;
   readonly #tickets: TlsTickets;
-  #socket: Socket | undefined;
+  #sockets: BrokerSocket | undefined;
   #phase: EndContext['phase'] = 'tcp';
   #resumed: boolean | undefined;
   #client: MqttClient | undefined;
@@ -96,7 +101,7 @@ class Attempt {
   #settle: (opening: LinkOpening) => void = () => undefined;
 
   constructor(
-    target: LinkTarget & WillTerms,
+    target: LinkTarget & WillTerms & Way,
     listener: LinkListener,
     credentials: LinkCredentials,
     tickets: TlsTickets,
@@ -167,47 +172,47 @@ class Attempt {
   }
 
   #buildStream(): Duplex {
-    const socket = this.#openSocket();
-    this.#socket = socket;
-    socket.setNoDelay(true);
-    socket.on('drain', () => this.#up && !this.#over && this.#listener.drained());
-    return new Tap(socket, {
+    const { url: broker, address, library } = this.#target;
+    const session = address.isSecure ? this.#tickets.take(broker, this.#credentials) : undefined;
+    if (address.isSecure) this.#resumed = false;
+    const sockets = openBrokerSocket(
+      address,
+      this.#credentials,
+      session,
+      {
+        connected: () => {
+          this.#phase = 'tls';
+        },
+        secured: (socket) => {
+          this.#phase = 'mqtt';
+          this.#resumed = socket.isSessionReused();
+        },
+        ticket: (ticket, socket) => this.#tickets.keep(broker, this.#credentials, ticket, socket.isSessionReused()),
+        upgrading: () => {
+          this.#phase = 'websocket';
+        },
+        upgraded: () => {
+          this.#phase = 'mqtt';
+        },
+        upgradeRefused: (status) => this.#noteEnd(endOfUpgrade(status)),
+      },
+      library,
+    );
+    this.#sockets = sockets;
+    const { stream } = sockets;
+    stream.on('drain', () => this.#up && !this.#over && this.#listener.drained());
+    return new Tap(stream, {
       inbound: (chunk) => this.#listener.inbound(chunk),
       guard: { bound: new PacketBound(INBOUND_PACKET_BYTES_MAX), bad: (packet) => this.#refuse(packet) },
-      plain: this.#resumed === undefined,
+      plain: !address.isSecure || library !== undefined,
     });
-  }
-
-  #openSocket(): Socket {
-    const url = new URL(this.#target.url);
-    const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
-    const secure = url.protocol === 'mqtts:';
-    const port = Number(url.port || (secure ? 8883 : 1883));
-    if (!secure) return connectTcp({ host, port });
-    const broker = this.#target.url;
-    const session = this.#tickets.take(broker, this.#credentials);
-    const socket: TLSSocket = connectTls({
-      ...tlsOptions(host, port, this.#credentials),
-      ...(session === undefined ? {} : { session }),
-    });
-    this.#resumed = false;
-    socket.once('connect', () => {
-      this.#phase = 'tls';
-    });
-    socket.once('secureConnect', () => {
-      this.#phase = 'mqtt';
-      this.#resumed = socket.isSessionReused();
-    });
-    socket.on('session', (ticket) => {
-      this.#tickets.keep(broker, this.#credentials, ticket, socket.isSessionReused());
-    });
-    return socket;
   }
 
   #refuse(packet: BadPacket): void {
     const { end, reason } = endOfBadPacket(packet, INBOUND_PACKET_BYTES_MAX);
     // MQTT 5, 4.13.1: a client says why before it closes. Unlike reason 0, this lets the will be published.
-    if (this.#up && !this.#over && this.#target.protocol === 5) this.#socket?.write(Buffer.of(0xe0, 2, reason, 0));
+    if (this.#up && !this.#over && this.#target.protocol === 5)
+      this.#sockets?.stream.write(Buffer.of(0xe0, 2, reason, 0));
     this.#fail(end);
   }
 
@@ -220,16 +225,16 @@ class Attempt {
 
   #link(terms: LinkTerms): Link {
     const client = this.#client as MqttClient;
-    const socket = this.#socket as Socket;
+    const { stream } = this.#sockets as BrokerSocket;
     const { protocol } = this.#target;
     const turns = new Turns(Math.min(QOS1_IN_FLIGHT_MAX, terms.receiveMaximum - 1));
     return {
       terms,
       get full() {
-        return socket.writableNeedDrain;
+        return stream.writableNeedDrain;
       },
       write: (packets) => {
-        if (!this.#over) socket.write(packets);
+        if (!this.#over) stream.write(packets);
       },
       resumed: this.#resumed,
       publish: async (topic, payload, { qos, retain, correlationData }) => {
@@ -259,7 +264,7 @@ class Attempt {
   async #goodbye(end: LinkEnd = { word: 'own.ended', text: 'ended by this side' }): Promise<void> {
     this.#noteEnd(end);
     const closed = new Promise<void>((resolve) => this.#client?.once('close', resolve));
-    const late = setTimeout(() => this.#socket?.destroy(), GOODBYE_MS);
+    const late = setTimeout(() => this.#sockets?.socket.destroy(), GOODBYE_MS);
     this.#client?.end(false);
     await closed;
     clearTimeout(late);
@@ -269,7 +274,7 @@ class Attempt {
   #fail(end: LinkEnd): void {
     this.#noteEnd(end);
     this.#client?.end(true);
-    this.#socket?.destroy();
+    this.#sockets?.socket.destroy();
     this.#onClose();
   }
 
@@ -297,7 +302,7 @@ class Attempt {
     }
     this.#client?.end(true);
     this.#client?.on('error', () => undefined);
-    this.#socket?.destroy();
+    this.#sockets?.socket.destroy();
   }
 }
 
@@ -321,53 +326,4 @@ class OwnRangeIdentifiers {
   deallocate(): void {}
 
   clear(): void {}
-}
-
-/** What MQTT.js makes of a refusing PUBACK or SUBACK: an error whose `code` is the reason code. */
-function rejectAsFault(topic: string): (error: unknown) => never {
-  return (error) => {
-    const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
-    throw typeof code === 'number' ? refusal(topic, code, error) : error;
-  };
-}
-
-function refusal(topic: string, code: number, cause?: unknown): Fault {
-  const text = `broker: ${topic}: ${code === NOT_AUTHORISED ? 'not authorised' : `reason code 0x${code.toString(16)}`}`;
-  return new Fault(code === NOT_AUTHORISED ? 'broker.forbidden' : 'broker.refused', text, { cause });
-}
-
-function tooLarge(topic: string, bytes: number, allowed: number): Fault {
-  return new Fault('broker.refused', `${topic}: a packet of ${bytes} bytes, the broker takes ${allowed} at most`);
-}
-
-/** MQTT.js hands UNSUBACK over as it came, also where it refuses. Over 3.1.1 it has no reason codes. */
-function wasSubscribed(filter: string, answer: Packet | undefined): boolean | undefined {
-  const code = answer?.cmd === 'unsuback' ? answer.granted?.[0] : undefined;
-  if (typeof code === 'number' && code >= FIRST_REFUSAL) throw refusal(filter, code);
-  return code === undefined ? undefined : code !== NO_SUBSCRIPTION;
-}
-
-function messageOf(topic: string, payload: Buffer, packet: IPublishPacket): InboundMessage {
-  const { responseTopic, correlationData, messageExpiryInterval } = packet.properties ?? {};
-  return {
-    topic,
-    payload,
-    retained: packet.retain,
-    ...(responseTopic === undefined ? {} : { responseTopic }),
-    ...(correlationData === undefined ? {} : { correlationData }),
-    ...(messageExpiryInterval === undefined ? {} : { expirySeconds: messageExpiryInterval }),
-  };
-}
-
-function termsOf(connack: IConnackPacket): LinkTerms {
-  const said = connack.properties;
-  const maximumQos = said?.maximumQoS;
-  return {
-    sessionPresent: connack.sessionPresent,
-    receiveMaximum: said?.receiveMaximum ?? 65_535,
-    maximumPacketSize: said?.maximumPacketSize ?? Infinity,
-    maximumQos: maximumQos === 0 || maximumQos === 1 ? maximumQos : 2,
-    retainAvailable: said?.retainAvailable !== false,
-    sessionExpirySeconds: said?.sessionExpiryInterval,
-  };
 }

@@ -1,8 +1,7 @@
 /**
- * The stream that MQTT.js sees: the socket, less what our own layer takes out of it. What MQTT.js writes goes to the
- * socket at once and each packet in one piece, except CONNECT, which waits for the handshake.
+ * The stream that MQTT.js sees: the socket or WebSocket, less what our own layer takes out of it. What MQTT.js writes goes
+ * there at once and each packet in one piece, except CONNECT, which waits for the handshake.
  */
-import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { BadPacket, PacketBound } from './packet-bound.ts';
 
@@ -14,12 +13,12 @@ export interface TapOptions {
   readonly inbound: (chunk: Buffer) => readonly Buffer[];
   /** `bad`: this packet was not let through, and nothing behind it; the link has to end. */
   readonly guard?: { readonly bound: PacketBound; readonly bad: (packet: BadPacket) => void };
-  /** There is no handshake to wait for. */
+  /** There is no handshake to wait for, or the stream waits for it by itself. */
   readonly plain: boolean;
 }
 
 export class Tap extends Duplex {
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
   #ended = false;
   /**
    * CONNECT, while the handshake lasts; undefined afterwards. What is written to a TLS socket before is failed by Node
@@ -27,7 +26,7 @@ export class Tap extends Duplex {
    */
   #early: Buffer[] | undefined;
 
-  constructor(socket: Socket, { inbound, guard, plain }: TapOptions) {
+  constructor(socket: Duplex, { inbound, guard, plain }: TapOptions) {
     super();
     this.#socket = socket;
     this.#early = plain ? undefined : [];

@@ -4,17 +4,25 @@
  */
 import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
+import type { BrokerAddress } from '../broker-url.ts';
 import { revocationLists } from './identity.ts';
 import type { LinkCredentials } from './mqtt-link.ts';
 
-export function tlsOptions(host: string, port: number, { ca, cert, key, crl }: LinkCredentials): ConnectionOptions {
+export function tlsOptions(
+  { host, port, transport }: BrokerAddress,
+  { ca, cert, key, crl, serverName, alpn }: LinkCredentials,
+): ConnectionOptions {
+  const name = serverName ?? (isIP(host) === 0 ? host : undefined);
+  // Inside a WebSocket it is HTTP that a proxy sees.
+  const protocols = transport === 'websocket' ? ['http/1.1'] : alpn;
   return {
     host,
     port,
     // The environment variable NODE_TLS_REJECT_UNAUTHORIZED has no effect where this is said.
     rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
-    ...(isIP(host) === 0 ? { servername: host } : {}),
+    ...(name === undefined ? {} : { servername: name }),
+    ...(protocols === undefined ? {} : { ALPNProtocols: [...protocols] }),
     ...(ca === undefined ? {} : { ca }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
