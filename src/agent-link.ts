@@ -106,10 +106,11 @@ export class AgentLink {
   }
 
   /** QoS 0: not sent while there is no link, or while its socket is full of what matters more. */
-  publishSample(topic: string, payload: Buffer): boolean {
+  publishSample(topic: string, payload: Buffer, contentType?: string): boolean {
     const { link } = this;
     if (link === undefined || link.full) return false;
-    link.publish(topic, payload, { qos: 0, retain: false }).catch(() => undefined);
+    const content = contentType === undefined ? {} : { contentType };
+    link.publish(topic, payload, { qos: 0, retain: false, ...content }).catch(() => undefined);
     return true;
   }
 

@@ -91,7 +91,7 @@ export class Agent {
     this.#topics = topicsOf(config.topics.prefix, config.device.id);
     this.#ledger = this.#makeLedger();
     this.#link = this.#makeLink();
-    const samples: SampleSink = { publish: (topic, payload) => this.#link.publishSample(topic, payload) };
+    const samples: SampleSink = { publish: (...sample) => this.#link.publishSample(...sample) };
     this.#sensors = new AgentSensors({
       ...options,
       topics: this.#topics,

@@ -82,6 +82,8 @@ export interface PublishOptions {
   readonly retain: boolean;
   /** MQTT 5 only; left out over 3.1.1. */
   readonly correlationData?: Buffer;
+  /** MQTT 5 only; left out over 3.1.1. */
+  readonly contentType?: string;
 }
 
 export interface LinkListener {

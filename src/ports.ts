@@ -206,5 +206,6 @@ export interface StateStore {
 
 /** QoS 0, may be lost. False: not sent (offline or the socket is full); the caller counts it as dropped. */
 export interface SampleSink {
-  publish(topic: string, payload: Buffer): boolean;
+  /** `contentType`: MQTT 5 tells it; over 3.1.1 it is left out. */
+  publish(topic: string, payload: Buffer, contentType?: string): boolean;
 }

@@ -3,6 +3,7 @@
  * each way is enough: write `<root>/up/#`, read `<root>/down/#`.
  */
 export interface Topics {
+  readonly device: string;
   /** `fp/v1/<device>` */
   readonly root: string;
   readonly status: string;
@@ -28,6 +29,7 @@ export function topicsOf(prefix: string, device: string): Topics {
   const root = `${prefix}/${device}`;
   const commandStart = `${root}/down/command/`;
   return {
+    device,
     root,
     status: `${root}/up/status`,
     info: `${root}/up/info`,

@@ -27,6 +27,12 @@ export const fieldName = v.pipe(
   v.description(`Name of the field in the payload: ${NAME_EXPECTED}.`),
 );
 
+/** Of samples. */
+export const sampleEncoding = v.optional(
+  choice('How samples are written: our own JSON, or SenML (RFC 8428).', ['json', 'senml-json', 'senml-cbor']),
+  'json',
+);
+
 /** Text without control characters. */
 export function text(description: string, lengthMax: number) {
   const expected = `a text of 1 to ${lengthMax} characters without control characters`;

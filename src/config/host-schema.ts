@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { HOST_METRICS } from '../ports.ts';
 import { type CommandName, COMMAND_NAMES, LATER_COMMANDS } from './command-names.ts';
 import { cron, timezone } from './clock-schema.ts';
-import { choice, duration, oneOfText, section } from './elements.ts';
+import { choice, duration, oneOfText, sampleEncoding, section } from './elements.ts';
 import { nearest } from './nearest.ts';
 
 const METRICS_EXPECTED = `a list of ${oneOfText(HOST_METRICS)}, each once`;
@@ -21,6 +21,7 @@ export const hostSchema = section('Figures of the machine, as telemetry of the s
     ),
     [...HOST_METRICS],
   ),
+  encoding: sampleEncoding,
 });
 
 const commandName = v.pipe(

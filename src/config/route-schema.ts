@@ -4,7 +4,17 @@
  */
 import * as v from 'valibot';
 import { unitSchema } from './decode-schema.ts';
-import { choice, duration, fieldName, name, oneOfText, section, text, wholeNumber } from './elements.ts';
+import {
+  choice,
+  duration,
+  fieldName,
+  name,
+  oneOfText,
+  sampleEncoding,
+  section,
+  text,
+  wholeNumber,
+} from './elements.ts';
 
 const REDUCTIONS = ['last', 'mean', 'min', 'max', 'count'] as const;
 const LITERAL_EXPECTED = 'a text, a number, true or false';
@@ -125,6 +135,7 @@ const telemetry = v.pipe(
       ),
     ),
     gap: v.exactOptional(duration('The least time between two samples that onChange or every 0s sends.', 1, 3_600_000)),
+    encoding: sampleEncoding,
     fields: fieldsOf(telemetryField),
   }),
   v.forward(

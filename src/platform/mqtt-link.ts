@@ -237,11 +237,11 @@ class Attempt {
         if (!this.#over) stream.write(packets);
       },
       resumed: this.#resumed,
-      publish: async (topic, payload, { qos, retain, correlationData }) => {
-        const properties = correlationData === undefined || protocol !== 5 ? {} : { properties: { correlationData } };
+      publish: async (topic, payload, { qos, retain, ...told }) => {
+        const properties = Object.keys(told).length === 0 || protocol !== 5 ? {} : { properties: told };
         // A broker that takes one publish at a time is kept free for events (MQTT 5, 4.9).
         const level = qos === 1 && terms.receiveMaximum > 1 ? 1 : 0;
-        const bytes = publishBytes(protocol, topic, payload, level, correlationData);
+        const bytes = publishBytes(protocol, topic, payload, level, told);
         // MQTT-3.2.2-15: a broker ends the connection over it, and the next one, as soon as it is said again.
         if (bytes > terms.maximumPacketSize) throw tooLarge(topic, bytes, terms.maximumPacketSize);
         const send = async (): Promise<void> => {

@@ -1,5 +1,5 @@
 /** How large a PUBLISH of QoS 0 or 1 is on the wire, before it is sent: MQTT.js does not look at the broker's limit. */
-import type { Protocol } from '../ports-broker.ts';
+import type { Protocol, PublishOptions } from '../ports-broker.ts';
 
 /** The whole PUBLISH as MQTT.js writes it, bytes (MQTT 5, 3.3). */
 export function publishBytes(
@@ -7,10 +7,12 @@ export function publishBytes(
   topic: string,
   payload: Buffer,
   qos: 0 | 1,
-  correlationData: Buffer | undefined,
+  { correlationData, contentType }: Pick<PublishOptions, 'correlationData' | 'contentType'>,
 ): number {
   const correlation = correlationData === undefined ? 0 : 3 + correlationData.length;
-  const properties = protocol === 5 ? lengthBytes(correlation) + correlation : 0;
+  const content = contentType === undefined ? 0 : 3 + Buffer.byteLength(contentType);
+  const told = correlation + content;
+  const properties = protocol === 5 ? lengthBytes(told) + told : 0;
   const remaining = 2 + Buffer.byteLength(topic) + 2 * qos + properties + payload.length;
   return 1 + lengthBytes(remaining) + remaining;
 }

@@ -25,6 +25,9 @@ export interface TelemetryField {
 
 export type Reduction = 'last' | 'mean' | 'min' | 'max' | 'count';
 
+/** Our own JSON, or SenML (RFC 8428). */
+export type SampleEncoding = 'json' | 'senml-json' | 'senml-cbor';
+
 export interface TelemetryRoute {
   /** Time between two samples; 0 sends each reading. */
   readonly every: number;
@@ -34,6 +37,8 @@ export interface TelemetryRoute {
   readonly onChange?: Readonly<Record<string, string>> | undefined;
   /** Least time between two samples that `onChange` or `every: 0s` sends. */
   readonly gap?: number | undefined;
+  /** Default: `json`. */
+  readonly encoding?: SampleEncoding | undefined;
   readonly fields: Readonly<Record<string, TelemetryField>>;
 }
 

@@ -2,12 +2,17 @@
 import type { Topics } from '../broker/topics.ts';
 import { reasonOf } from '../fault.ts';
 import type { Clock, HostMetric, HostMetrics, Log, SampleSink, Timer } from '../ports.ts';
-import { encodeSamples } from './envelope.ts';
+import type { SampleEncoding } from '../sensor/config.ts';
+import { encodeAs } from './encoding.ts';
 
 export const HOST_SENSOR = 'host';
 
 export interface HostSensorOptions {
-  readonly config: { readonly every: number; readonly metrics: readonly HostMetric[] };
+  readonly config: {
+    readonly every: number;
+    readonly metrics: readonly HostMetric[];
+    readonly encoding?: SampleEncoding;
+  };
   readonly clock: Clock;
   readonly log: Log;
   readonly topics: Topics;
@@ -65,7 +70,8 @@ export class HostSensor {
     const atMs = clock.monotonicMs();
     const readings = found.map((reading) => ({ ...reading, atMs }));
     const stamp = { sensor: HOST_SENSOR, wallMs: clock.wallMs(), monotonicMs: atMs, clock: clock.quality() };
-    if (samples.publish(topics.telemetry(HOST_SENSOR), encodeSamples(readings, stamp))) {
+    const { payload, contentType } = encodeAs(config.encoding ?? 'json', topics.device, readings, stamp);
+    if (samples.publish(topics.telemetry(HOST_SENSOR), payload, contentType)) {
       this.#counters.published += readings.length;
     } else this.#counters.dropped += readings.length;
   }

@@ -7,7 +7,7 @@ import type { Clock, SampleSink, Timer } from '../ports.ts';
 import type { TelemetryRoute } from '../sensor/config.ts';
 import type { Reading } from '../sensor/route.ts';
 import type { CreateSamples, SampleIntake } from '../sensor/sensor.ts';
-import { encodeSamples } from './envelope.ts';
+import { encodeAs } from './encoding.ts';
 import { SampleWindow } from './sample-window.ts';
 
 export interface SamplesPorts {
@@ -113,13 +113,13 @@ class SensorSamples implements SampleIntake {
     window.gapTimer?.cancel();
     window.gapTimer = undefined;
     window.sentMs = clock.monotonicMs();
-    const payload = encodeSamples(readings, {
+    const { payload, contentType } = encodeAs(window.route.encoding ?? 'json', topics.device, readings, {
       sensor: this.#sensor,
       wallMs: clock.wallMs(),
       monotonicMs: window.sentMs,
       clock: clock.quality(),
     });
-    if (!samples.publish(topics.telemetry(this.#sensor), payload)) {
+    if (!samples.publish(topics.telemetry(this.#sensor), payload, contentType)) {
       this.#counters.dropped += readings.length;
       return;
     }
