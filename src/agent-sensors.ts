@@ -4,11 +4,12 @@
  */
 import type { Topics } from './broker/topics.ts';
 import type { DeviceConfig } from './config/schema.ts';
-import type { Chance, Clock, Cron, EventSink, Log, SampleSink, StateStore } from './ports.ts';
+import type { Chance, Clock, Cron, EventSink, Log, SampleSink, StateStore, Work } from './ports.ts';
 import type { LineOpener } from './ports-line.ts';
 import { SensorMemory } from './sensor/memory.ts';
 import { Sensor } from './sensor/sensor.ts';
-import { lineFactory } from './serial/line.ts';
+import { type CreateLine, type Line, lineFactory } from './serial/line.ts';
+import { lineWorks } from './serial/line-work.ts';
 import { modbusBuses } from './serial/modbus-bus.ts';
 import { samplesFactory } from './telemetry/samples.ts';
 
@@ -31,6 +32,7 @@ export interface AgentSensorsOptions {
 
 export class AgentSensors {
   readonly #memory: SensorMemory;
+  readonly #lines: { readonly sensor: string; readonly line: Line }[] = [];
   readonly all: readonly Sensor[];
 
   constructor(options: AgentSensorsOptions) {
@@ -38,7 +40,12 @@ export class AgentSensors {
     const ids = config.sensors.map(({ id }) => id);
     const memory = new SensorMemory(ports, ids);
     this.#memory = memory;
-    const createLine = lineFactory({ ...ports, opener: ports.lines });
+    const makeLine = lineFactory({ ...ports, opener: ports.lines });
+    const createLine: CreateLine = (spec) => {
+      const line = makeLine(spec);
+      this.#lines.push({ sensor: spec.sensor, line });
+      return line;
+    };
     const createSamples = samplesFactory({ ...ports, samples, topics });
     const busOf = modbusBuses({ ...ports, createLine });
     this.all = config.sensors.map(
@@ -67,6 +74,11 @@ export class AgentSensors {
   async stop(): Promise<void> {
     await Promise.all(this.all.map((sensor) => sensor.stop()));
     await this.#memory.stop();
+  }
+
+  /** What the lines have to get on with. */
+  get works(): readonly Work[] {
+    return lineWorks(this.#lines.map(({ sensor, line }) => ({ sensor, state: line.state })));
   }
 
   get samplesDropped(): number {

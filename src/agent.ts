@@ -26,6 +26,7 @@ import type {
   ProcessFigures,
   SampleSink,
   StateStore,
+  Supervisor,
 } from './ports.ts';
 import type { LinkOpener } from './ports-broker.ts';
 import type { LineOpener } from './ports-line.ts';
@@ -33,6 +34,7 @@ import { infoOf } from './status/info.ts';
 import { LocalStatus } from './status/local-status.ts';
 import { SlowFigures } from './status/slow-figures.ts';
 import { type StatusDocument, statusOf } from './status/status.ts';
+import { Watchdog } from './status/watchdog.ts';
 import { FormerSensors } from './status/former-sensors.ts';
 import { HostSensor } from './telemetry/host-sensor.ts';
 
@@ -50,6 +52,7 @@ export interface AgentPorts {
   readonly host: HostMetrics;
   readonly processFigures: () => Promise<ProcessFigures>;
   readonly parseJson: (text: string) => unknown;
+  readonly supervisor: Supervisor;
   /** Undefined: events are not signed. */
   readonly signer: EventSigner | undefined;
   /** Bytes that this process has written to storage; undefined where the system does not tell. */
@@ -84,6 +87,7 @@ export class Agent {
   readonly #figures: SlowFigures;
   readonly #formerSensors: FormerSensors;
   readonly #localStatus: LocalStatus;
+  readonly #watchdog: Watchdog;
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -120,13 +124,18 @@ export class Agent {
       ...ports,
       document: () => this.#local(),
       matter: () => this.#localMatter(),
-      write: ports.writeLocalStatus,
+      write: (document) => {
+        ports.writeLocalStatus(document);
+        this.#watchdog.tell();
+      },
     });
+    this.#watchdog = this.#makeWatchdog();
   }
 
   /** Rejects when the ledger can not be opened; a broker or line that is not there is no failure. */
   async start(): Promise<void> {
     const { config, ports, version } = this.#options;
+    this.#watchdog.start();
     await this.#ledger.open();
     const { epoch, last, unsent } = this.#ledger.figures;
     ports.log.info('fieldpost starts', { version, device: config.device.id, epoch, last, unsent });
@@ -144,6 +153,7 @@ export class Agent {
     await this.#commands.start();
     await this.#formerSensors.start();
     this.#localStatus.changed();
+    this.#watchdog.ready();
   }
 
   /** Ends what runs; what is not handed over within the time stays in the ledger for the next start. */
@@ -155,6 +165,7 @@ export class Agent {
     await this.#figures.stop();
     await this.#ledger.close();
     this.#localStatus.stop();
+    this.#watchdog.stop();
     this.#options.ports.log.info('fieldpost stopped', { why, unsent: this.#ledger.figures.unsent });
   }
 
@@ -172,6 +183,14 @@ export class Agent {
       receipts,
       ...(signer === undefined ? {} : { signer }),
       onRefusing: () => this.#changed(),
+    });
+  }
+
+  #makeWatchdog(): Watchdog {
+    return new Watchdog({
+      ...this.#options.ports,
+      works: () => [this.#ledger.work, ...this.#sensors.works],
+      status: () => ({ ...this.#link.connection.figures, degraded: this.#status().degraded }),
     });
   }
 

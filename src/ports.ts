@@ -68,6 +68,36 @@ export interface LogControl {
   tap(level: LogLevel, take: (line: LogLine) => void): Timer;
 }
 
+// ---- the service ------------------------------------------------------------------------------------------------------
+
+/**
+ * Who started this process and watches over it: systemd, or nobody. Nothing here waits or throws; what can not be said now
+ * is said with the next word.
+ */
+export interface Supervisor {
+  /** Ends this process when `alive` is not said for so long, milliseconds; undefined: it does not watch. */
+  readonly patienceMs: number | undefined;
+  /** Whether anybody listens. */
+  readonly listens: boolean;
+  /** The start is done, or the reload. */
+  ready(): void;
+  reloading(): void;
+  stopping(): void;
+  /** A start that goes on, but is not done, may take so much longer from now, milliseconds. */
+  extend(ms: number): void;
+  alive(): void;
+  /** One sentence for a person. */
+  status(sentence: string): void;
+}
+
+/** Something the agent has to get on with. */
+export interface Work {
+  /** In sentences: `the ledger`. */
+  readonly name: string;
+  /** Changes whenever it has got on, well or not; undefined: there is nothing to do now. */
+  readonly mark: string | undefined;
+}
+
 // ---- events ---------------------------------------------------------------------------------------------------------
 
 /** A decoded value on its way into an event. `value` is text for decimals (money is never a binary float). */

@@ -25,6 +25,7 @@ import { createLog } from '../platform/log.ts';
 import { mqttLinkOpener } from '../platform/mqtt-link.ts';
 import { stateStore } from '../platform/state-store.ts';
 import { statusFile } from '../platform/status-file.ts';
+import { systemdSupervisor } from '../platform/systemd.ts';
 import { writtenBytes } from '../platform/written-bytes.ts';
 import type { Log, LogControl } from '../ports.ts';
 import { VERSION } from '../version.ts';
@@ -63,6 +64,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
 }
 
 async function serve(config: DeviceConfig, identity: Identity | undefined, log: Log & LogControl): Promise<number> {
+  const supervisor = systemdSupervisor();
   const stateDirectory = config.state?.dir ?? join(dirname(config.ledger.dir), 'state');
   let restart: () => void = () => undefined;
   const restartAsked = new Promise<void>((resolve) => {
@@ -94,6 +96,7 @@ async function serve(config: DeviceConfig, identity: Identity | undefined, log: 
       host: hostMetrics({ directory: config.ledger.dir, log }),
       processFigures,
       parseJson,
+      supervisor,
       signer: config.ledger.sign === false ? undefined : eventSigner(stateDirectory, config.ledger.sign, log),
       writtenBytes,
       writeLocalStatus: statusFile(process.env['RUNTIME_DIRECTORY'] ?? stateDirectory, log),
@@ -107,6 +110,7 @@ async function serve(config: DeviceConfig, identity: Identity | undefined, log: 
   const stopped = stopSignal(log);
   await agent.start();
   await Promise.race([stopped, restartAsked]);
+  supervisor.stopping();
   const late = setTimeout(() => {
     log.warn('stop takes too long; leaving now', { after_ms: STOP_MS });
     process.exitCode = EXIT.failed;

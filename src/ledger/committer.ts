@@ -77,6 +77,8 @@ export class Committer {
   #spareFailing = false;
   /** Events accepted since the start, those of the ledger itself among them. */
   accepted = 0;
+  /** Commits that have ended, well or not. */
+  #rounds = 0;
 
   constructor(options: CommitterOptions, state: () => LedgerState, onCommit: (commit: Commit) => void) {
     this.#options = options;
@@ -115,6 +117,12 @@ export class Committer {
     });
   }
 
+  /** Changes as commits end; undefined: nothing waits for one. */
+  get mark(): number | undefined {
+    const waits = this.#committing !== undefined || this.queue.length > 0 || this.#sessions.length > 0;
+    return waits ? this.#rounds : undefined;
+  }
+
   /** A draft came into the queue. */
   scheduleAppend(): void {
     this.#window.add(this.queue.length);
@@ -135,6 +143,7 @@ export class Committer {
       .then(() => this.#commit())
       .finally(() => {
         this.#committing = undefined;
+        this.#rounds += 1;
         if (this.#window.isOver || this.#sessions.length > 0 || this.#marksDue) this.schedule();
         else if (this.queue.length > 0) this.scheduleAppend();
       });

@@ -28,6 +28,8 @@ export interface LedgerReader {
 }
 
 export interface LedgerFiles extends LedgerReader {
+  /** What the disk has finished since the start, well or not: whether it moves at all. Undefined: nobody counts. */
+  readonly finished?: { readonly reads: number; readonly writes: number };
   /** Makes the directory if need be and takes it for this process alone. Rejects with Fault `ledger.locked`. */
   lock(): Promise<void>;
   unlock(): Promise<void>;

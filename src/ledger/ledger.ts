@@ -4,7 +4,18 @@
  * This is its face; the commit loop is in committer.ts, the way back from any crash in recovery.ts.
  */
 import { reasonOf } from '../fault.ts';
-import type { AppendResult, Boot, Chance, Clock, EventDraft, EventSigner, EventSink, Log, Timer } from '../ports.ts';
+import type {
+  AppendResult,
+  Boot,
+  Chance,
+  Clock,
+  EventDraft,
+  EventSigner,
+  EventSink,
+  Log,
+  Timer,
+  Work,
+} from '../ports.ts';
 import { newEpochName } from './agent-events.ts';
 import { type Commit, Committer } from './committer.ts';
 import { eventHash, type StoredEvent } from './event.ts';
@@ -134,6 +145,15 @@ export class Ledger implements EventSink {
     const result = this.#committer.queue.add(draft, this.#state.sources, moment);
     this.#committer.scheduleAppend();
     return result;
+  }
+
+  /** To be got on with: recovery, which also reads, then what waits for a commit. A refusal gets on too. */
+  get work(): Work {
+    const name = 'the ledger';
+    const { reads, writes } = this.#options.files.finished ?? { reads: 0, writes: 0 };
+    if (this.#phase === 'new') return { name, mark: `recovery ${reads} ${writes}` };
+    const { mark } = this.#committer;
+    return { name, mark: mark === undefined ? undefined : `commits ${mark} ${writes}` };
   }
 
   /** Called after each commit, in order. */

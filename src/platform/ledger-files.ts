@@ -23,8 +23,19 @@ export function ledgerReader(directory: string): LedgerReader {
 export function ledgerFiles(directory: string): LedgerFiles {
   let lock: Server | undefined;
   const at = (name: string): string => join(directory, name);
+  const finished = { reads: 0, writes: 0 };
+  const counted = async <T>(kind: 'reads' | 'writes', work: Promise<T>): Promise<T> => {
+    try {
+      return await work;
+    } finally {
+      finished[kind] += 1;
+    }
+  };
+  const reader = ledgerReader(directory);
   return {
-    ...ledgerReader(directory),
+    finished,
+    list: () => counted('reads', reader.list()),
+    read: (name, from, length) => counted('reads', reader.read(name, from, length)),
     lock: async () => {
       makeDirectory(directory);
       lock = await takeLock(directory);
@@ -34,17 +45,24 @@ export function ledgerFiles(directory: string): LedgerFiles {
       lock = undefined;
       if (held !== undefined) await new Promise<void>((done) => held.close(() => done()));
     },
-    sync: (name) => withHandle(at(name), constants.O_RDWR, (handle) => handle.sync()),
-    syncDirectory: () => syncDirectory(directory),
-    makeZeroed: async (name, bytes) => makeZeroed(directory, name, bytes),
-    openDurable: async (name) => durableFile(await open(at(name), constants.O_RDWR | constants.O_DSYNC)),
+    sync: (name) =>
+      counted(
+        'writes',
+        withHandle(at(name), constants.O_RDWR, (handle) => handle.sync()),
+      ),
+    syncDirectory: () => counted('writes', syncDirectory(directory)),
+    makeZeroed: (name, bytes) => makeZeroed(directory, name, bytes, (piece) => counted('writes', piece)),
+    openDurable: async (name) => {
+      const file = durableFile(await open(at(name), constants.O_RDWR | constants.O_DSYNC));
+      return { write: (bytes, from) => counted('writes', file.write(bytes, from)), close: () => file.close() };
+    },
     openNote: async (name) => noteFile(at(name)),
     rename: async (from, to) => {
-      await rename(at(from), at(to));
-      await syncDirectory(directory);
+      await counted('writes', rename(at(from), at(to)));
+      await counted('writes', syncDirectory(directory));
     },
     remove: async (names) => {
-      for (const name of names) await unlink(at(name)).catch(ignoreMissing);
+      for (const name of names) await counted('writes', unlink(at(name)).catch(ignoreMissing));
     },
     quarantine: (name, bytes) => keepDamaged(join(directory, 'quarantine'), name, bytes),
     freeBytes: async () => {
@@ -79,16 +97,21 @@ async function readPart(path: string, from: number, length: number): Promise<Buf
 }
 
 /** Written in pieces, so that other work of the thread pool is not held up behind one large write. */
-async function makeZeroed(directory: string, name: string, bytes: number): Promise<void> {
+async function makeZeroed(
+  directory: string,
+  name: string,
+  bytes: number,
+  counted: (piece: Promise<void>) => Promise<void>,
+): Promise<void> {
   const path = join(directory, name);
   const flags = constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC;
   await withHandle(path, flags, async (handle) => {
     for (let at = 0; at < bytes; at += ZERO_CHUNK.length) {
-      await writeFully(handle, ZERO_CHUNK.subarray(0, Math.min(ZERO_CHUNK.length, bytes - at)), at);
+      await counted(writeFully(handle, ZERO_CHUNK.subarray(0, Math.min(ZERO_CHUNK.length, bytes - at)), at));
     }
-    await handle.sync();
+    await counted(handle.sync());
   });
-  await syncDirectory(directory);
+  await counted(syncDirectory(directory));
 }
 
 function durableFile(handle: FileHandle): DurableFile {
