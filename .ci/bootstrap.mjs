@@ -29,6 +29,8 @@ const PACKAGE_OF = {
   mosquitto_sub: 'mosquitto-clients',
   perl: 'perl-base',
   'ssh-keygen': 'openssh-client',
+  'systemd-analyze': 'systemd',
+  'systemd-nspawn': 'systemd-container',
 };
 
 /** Debian keeps daemons here; it is not on the PATH of an ordinary user. */

@@ -33,11 +33,14 @@ const PYTHON_FILES = {
 /** No file of tests takes longer, milliseconds. */
 const FILE_MS_MAX = 300_000;
 
+/** What judges the units of systemd/: without it those tests are skipped, and say so. */
+const JUDGES = ['systemd-analyze'];
+
 const args = process.argv.slice(2);
 const files = args.filter((arg) => !arg.startsWith('-'));
 
 ensureModules();
-const env = { ...ensureDebian(TEST_PROGRAMS), ...oracles() };
+const env = { ...ensureDebian(TEST_PROGRAMS), ...oracles(), ...judges() };
 const built = await start(process.execPath, [join(root, '.ci/build.mjs')], { cwd: root });
 if (built !== 0) process.exit(built);
 process.exitCode = await start(
@@ -62,6 +65,15 @@ function oracles() {
     return { ...ensureUnpacked(UNPACKED), PYTHONPATH: join(root, '.local/debian', PYTHON) };
   } catch (error) {
     process.stderr.write(`fieldpost: ${error.message}; what needs them is skipped\n`);
+    return {};
+  }
+}
+
+function judges() {
+  try {
+    return ensureDebian(JUDGES);
+  } catch (error) {
+    process.stderr.write(`fieldpost: ${error.message}; what is judged by it is skipped\n`);
     return {};
   }
 }

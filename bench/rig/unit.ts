@@ -15,10 +15,10 @@ export function readUnit(): Flags {
   const lines = readFileSync(UNIT, 'utf8').replace(/\\\n/g, ' ').split('\n');
   const valuesOf = (key: string): string[] =>
     lines.filter((line) => line.startsWith(`${key}=`)).flatMap((line) => words(line.slice(key.length + 1)));
-  const [node = '', ...args] = valuesOf('ExecStart');
+  const [starter = '', node = '', ...args] = valuesOf('ExecStart');
   const file = args.findIndex((arg) => !arg.startsWith('-'));
-  if (!/(^|\/)node$/.test(node) || !args[file]?.endsWith('/fieldpost.mjs'))
-    throw new Error('systemd/fieldpost.service: ExecStart must be: node, its flags, fieldpost.mjs');
+  if (!starter.endsWith('/notify-socket') || !/(^|\/)node$/.test(node) || !args[file]?.endsWith('/fieldpost.mjs'))
+    throw new Error('systemd/fieldpost.service: ExecStart must be: notify-socket, node, its flags, fieldpost.mjs');
   return { environment: valuesOf('Environment'), flags: args.slice(0, file) };
 }
 
