@@ -11,10 +11,12 @@ test('host gets its defaults, and takes what it is told', () => {
   assert.deepEqual(good({ ...base(), host: {} }).host, {
     every: 60_000,
     metrics: ['cpu', 'memory', 'disk', 'temperature', 'network'],
+    encoding: 'json',
   });
   assert.deepEqual(good({ ...base(), host: { every: '5s', metrics: ['disk'] } }).host, {
     every: 5000,
     metrics: ['disk'],
+    encoding: 'json',
   });
 });
 

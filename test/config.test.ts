@@ -66,7 +66,11 @@ test('a telemetry route gets its defaults, and an answer stays with its event', 
   const telemetry = { fields: { temp: { from: 't', unit: 'Cel', min: -40, max: 85, scale: '0.1' } } };
   const config = good(withSensor({ routes: [{ telemetry }, { ...route, answer: { write: 'ACK {seq}\n' } }] }));
   const [first, second] = config.sensors[0]?.routes ?? [];
-  assert.deepEqual(first, { kind: 'telemetry', when: {}, telemetry: { every: 10_000, reduce: 'last', ...telemetry } });
+  assert.deepEqual(first, {
+    kind: 'telemetry',
+    when: {},
+    telemetry: { every: 10_000, reduce: 'last', encoding: 'json', ...telemetry },
+  });
   assert.ok(second?.kind === 'event');
   assert.deepEqual(second.answer, { write: 'ACK {seq}\n' });
 });

@@ -50,6 +50,8 @@ const MORE: Readonly<Record<string, unknown>> = {
   'schedule[].timezone': 'Europe/Berlin',
   'schedule[].command': 'status.get',
   'schedule[].args': {},
+  'schedule[].missed': 'once',
+  'schedule[].jitter': '5m',
   commands: { 'agent.restart': 'on' },
 };
 

@@ -41,6 +41,15 @@ const entry = section('A command that the device gives itself.', {
   args: v.exactOptional(
     v.pipe(v.record(v.string(), v.unknown(), 'an object of arguments'), v.description("The command's arguments.")),
   ),
+  missed: v.exactOptional(
+    choice(
+      'Times at which the agent was off, or over which the clock was set: `once` runs the command once for them all. Default: off.',
+      ['off', 'once'],
+    ),
+  ),
+  jitter: v.exactOptional(
+    duration('Puts each run off by chance, by less than this: a fleet does not ask all at once.', 1000, 43_200_000),
+  ),
 });
 
 export const scheduleSchema = v.pipe(

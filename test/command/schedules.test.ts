@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Schedule, type ScheduleEntry } from '../../src/command/schedule.ts';
 import { scheduleCommands } from '../../src/command/schedules.ts';
+import { systemChance } from '../../src/platform/chance.ts';
 import { systemCron } from '../../src/platform/cron.ts';
-import type { Cron } from '../../src/ports.ts';
+import type { Cron, StateStore } from '../../src/ports.ts';
 import { HandClock } from '../sensor-rig.ts';
 import { keptLog } from '../serial-rig.ts';
 import { type Ask, asker, timeAfter } from './asker.ts';
@@ -35,7 +36,8 @@ async function bench(entries: readonly ScheduleEntry[], fails = false): Promise<
       return Promise.resolve();
     },
   };
-  const schedule = new Schedule({ entries, cron, clock, log: keptLog([]), desk });
+  const state: StateStore = { open: () => assert.fail('nothing is kept') };
+  const schedule = new Schedule({ entries, cron, clock, log: keptLog([]), desk, chance: systemChance, state });
   await schedule.start();
   return { clock, schedule, ran, fall, ask: asker(scheduleCommands(() => schedule)) };
 }
