@@ -132,7 +132,9 @@ export class Committer {
   scheduleLazily(): void {
     this.#lazy ??= this.#options.clock.after(LAZY_MARKS_MS, () => {
       this.#lazy = undefined;
-      this.schedule();
+      // A commit that is under way does not hold what came after it began.
+      if (this.#committing === undefined) this.schedule();
+      else this.scheduleLazily();
     });
   }
 

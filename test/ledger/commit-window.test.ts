@@ -5,6 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { StoredEvent } from '../../src/ledger/event.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import type { AppendResult, Clock } from '../../src/ports.ts';
+import { until } from '../rig/wait.ts';
 import { openLedger, quietLog, sale, temporaryDirectory } from './rig.ts';
 import { listAll } from './sample.ts';
 
@@ -37,9 +38,9 @@ test('events of a window become one commit, and none is accepted or on disk befo
   const directory = await temporaryDirectory(t);
   const ledger = await openLedger(directory, { clock: hand.clock, commitWindowMs: WINDOW_MS });
   const commits: number[] = [];
+  // The ledger's own first event, which a busy disk takes its time for.
+  await until(() => ledger.figures.last === 1, 'ledger.epoch', 10_000);
   ledger.onCommit(({ events }) => commits.push(events.length));
-  await manyTurns();
-  commits.length = 0;
   const settled: AppendResult[] = [];
   const results = [1, 2, 3].map((seq) => ledger.append(sale(seq)));
   for (const result of results) result.then((found) => settled.push(found), assert.ifError);
