@@ -240,6 +240,11 @@ export class Peer {
   /** Whether all of it left. */
   #put(kind: string, bytes: Buffer): boolean {
     if (this.#over) return false;
+    const mutated = this.#host.script.mutate?.(kind, bytes);
+    if (mutated !== undefined) {
+      for (const part of mutated) this.#socket.write(part);
+      return true;
+    }
     const cut = this.#host.script.outbound?.(kind, bytes);
     this.#socket.write(cut === undefined ? bytes : bytes.subarray(0, cut.bytes));
     if (cut === undefined) return true;

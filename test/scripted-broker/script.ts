@@ -40,6 +40,8 @@ export interface Script {
   step?: (step: Step, identifier: number) => Deed;
   /** `kind` in the words of mqtt-packet: connack, pubrec … */
   outbound?: (kind: string, packet: Buffer) => Cut | undefined;
+  /** What leaves in the place of this packet; undefined: itself. */
+  mutate?: (kind: string, packet: Buffer) => readonly Buffer[] | undefined;
   /** `type` is MQTT's packet type. A packet that is cut is not taken, whatever gets through of it. */
   inbound?: (type: number, packet: Buffer) => Cut | undefined;
   /** A reason code to answer this QoS 2 PUBLISH with instead of taking it; any number, also one that MQTT has not. */
