@@ -17,6 +17,7 @@ export type FaultCode =
   | 'broker.forbidden' // an access rule of the broker refuses this topic (0x87)
   | 'state.disk' // a small state document could not be written
   | 'config.invalid'
+  | 'credential.missing' // systemd has not handed it to this process
   | 'key.exposed' // a private key is readable by others
   | 'usage';
 

@@ -39,6 +39,7 @@ export type LinkWord =
   | 'identity.expired'
   | 'identity.not-yet-valid'
   | 'identity.rejected'
+  | 'identity.psk'
   | 'identity.files'
   | 'login.password'
   | 'login.forbidden'

@@ -80,6 +80,21 @@ const MISTAKES: readonly (readonly [what: string, value: unknown, told: string])
     '/broker/tls: must be an object with ca: TLS needs the authority that vouches for the broker, got nothing',
   ],
   [
+    'a TLS section without an authority',
+    withBroker({ tls: { alpn: ['mqtt'] } }),
+    '/broker/tls/ca: must be given: the authority that vouches for the broker (or psk in its place), got nothing',
+  ],
+  [
+    'a pre-shared key beside certificates',
+    withBroker({ tls: { ca: '/c', psk: { keyFile: '/k' } } }),
+    '/broker/tls/psk: must be left out, or alone with alpn: a pre-shared key takes the place of certificates and names, got an object with 1 key',
+  ],
+  [
+    'a credential that is a path',
+    withBroker({ tls: { ca: 'cred:../ca.pem' } }),
+    '/broker/tls/ca: must be the path of a file or directory, or cred: and the name of a credential, got "cred:../ca.pem"',
+  ],
+  [
     'a certificate without key',
     withBroker({ tls: { ca: '/c', cert: '/d' } }),
     '/broker/tls/key: must be given: cert and key come together, got nothing',
@@ -107,7 +122,7 @@ const MISTAKES: readonly (readonly [what: string, value: unknown, told: string])
   [
     'verification switched off',
     withBroker({ tls: { ca: '/c', rejectUnauthorized: false } }),
-    '/broker/tls/rejectUnauthorized: must be a known key (ca, cert, key, crl, serverName, alpn), got the key "rejectUnauthorized"',
+    '/broker/tls/rejectUnauthorized: must be a known key (ca, cert, key, crl, serverName, alpn, psk), got the key "rejectUnauthorized"',
   ],
   [
     'a key in place of its path, which is not repeated',

@@ -129,6 +129,12 @@ test('plain connections are taken on this machine, and elsewhere only when asked
   good({ ...base(), broker: { urls: ['mqtt://broker.example'], allowPlain: true } });
 });
 
+test('a pre-shared key takes the place of the authority, and a file may be a credential of systemd', () => {
+  good({ ...base(), broker: { urls: ['mqtts://b'], tls: { psk: { keyFile: 'cred:device.psk' } } } });
+  const tls = { ca: '/ca.pem', cert: 'cred:client.pem', key: 'cred:client.key' };
+  good({ ...base(), broker: { urls: ['wss://b/mqtt'], tls, username: 'u', passwordFile: 'cred:password' } });
+});
+
 test('all problems come at once, also from parts that are broken in themselves', () => {
   const pointers = bad({
     device: { id: '' },

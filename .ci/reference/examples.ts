@@ -13,6 +13,8 @@ const MORE: Readonly<Record<string, unknown>> = {
   'broker.tls.crl': '/etc/fieldpost/tls/crl.pem',
   'broker.tls.serverName': 'broker.example',
   'broker.tls.alpn': ['mqtt'],
+  'broker.tls.psk.identity': 'pump-42',
+  'broker.tls.psk.keyFile': 'cred:device.psk',
   'broker.username': 'pump-42',
   'broker.passwordFile': '/etc/fieldpost/password',
   'ledger.commitWindow': '100ms',

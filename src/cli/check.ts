@@ -7,7 +7,8 @@ import { parseArgs } from 'node:util';
 import { problemText } from '../config/problem.ts';
 import type { DeviceConfig } from '../config/schema.ts';
 import { Fault, systemCodeOf } from '../fault.ts';
-import { type CertificateFacts, loadIdentity, readPrivateFile } from '../platform/identity.ts';
+import { type CertificateFacts, loadIdentity } from '../platform/identity.ts';
+import { readPrivateFile } from '../platform/private-files.ts';
 import { loadConfig } from './config-file.ts';
 import { EXIT, exitOf } from './exit.ts';
 
@@ -59,13 +60,16 @@ function checkFiles(config: DeviceConfig): FileCheck {
   if (tls !== undefined && identity === undefined) {
     attempt(faults, () => tls.key === undefined || readPrivateFile(tls.key, 'private key'));
     attempt(faults, () => tls.cert === undefined || readable(tls.cert, 'certificate'));
-    attempt(faults, () => readable(tls.ca, 'CA certificates'));
+    attempt(faults, () => tls.ca === undefined || readable(tls.ca, 'CA certificates'));
   }
   if (passwordFile !== undefined) attempt(faults, () => readPrivateFile(passwordFile, 'password file'));
   const certificate = identity?.certificate;
   if (certificate !== undefined) warnings.push(...certificateWarnings(certificate, config.device.id));
-  const once = new Map(faults.map((fault) => [fault.message, fault]));
-  return { faults: [...once.values()], certificate, warnings };
+  // The service starts without it, and says so until systemd hands it over.
+  for (const fault of faults) if (fault.code === 'credential.missing') warnings.push(fault.message);
+  const hard = faults.filter(({ code }) => code !== 'credential.missing');
+  const once = new Map(hard.map((fault) => [fault.message, fault]));
+  return { faults: [...once.values()], certificate, warnings: [...new Set(warnings)] };
 }
 
 function attempt<Result>(faults: Fault[], run: () => Result): Result | undefined {
@@ -79,6 +83,7 @@ function attempt<Result>(faults: Fault[], run: () => Result): Result | undefined
 }
 
 function readable(path: string, what: string): void {
+  if (path.startsWith('cred:')) return;
   try {
     accessSync(path, constants.R_OK);
   } catch (error) {

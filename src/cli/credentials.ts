@@ -1,13 +1,15 @@
 /** What a connection to the broker proves itself with, read from the files that the configuration names. */
 import type { DeviceConfig } from '../config/schema.ts';
-import { loadIdentity, readPrivateFile } from '../platform/identity.ts';
+import { loadIdentity } from '../platform/identity.ts';
 import type { LinkCredentials } from '../platform/mqtt-link.ts';
+import { readPrivateFile } from '../platform/private-files.ts';
 
 /** Throws what is wrong with a file. Files are read at each connection, so renewed ones count without a restart. */
-export function credentialsOf({ broker }: DeviceConfig): LinkCredentials {
+export function credentialsOf({ broker, device }: DeviceConfig): LinkCredentials {
   const { tls, username, passwordFile } = broker;
   const identity = tls === undefined ? undefined : loadIdentity(tls);
   const password = passwordFile === undefined ? undefined : readPrivateFile(passwordFile, 'password file');
+  const key = identity?.sharedKey;
   return {
     ca: identity?.ca,
     cert: identity?.cert,
@@ -15,6 +17,7 @@ export function credentialsOf({ broker }: DeviceConfig): LinkCredentials {
     crl: identity?.crl,
     serverName: tls?.serverName,
     alpn: tls?.alpn,
+    psk: key === undefined ? undefined : { identity: tls?.psk?.identity ?? device.id, key },
     certificate: identity?.certificate,
     username,
     password: password?.toString('utf8').trimEnd(),

@@ -5,7 +5,8 @@
 import { problemText } from '../config/problem.ts';
 import type { DeviceConfig } from '../config/schema.ts';
 import { Fault, reasonOf } from '../fault.ts';
-import { type CertificateFacts, loadIdentity, readPrivateFile } from '../platform/identity.ts';
+import { type CertificateFacts, loadIdentity } from '../platform/identity.ts';
+import { readPrivateFile } from '../platform/private-files.ts';
 import type { LoadedConfig } from './config-file.ts';
 import { failed, type Finding, ok, skipped, warning } from './doctor-finding.ts';
 
@@ -40,7 +41,16 @@ function tlsFindings({ broker: { tls, allowPlain }, device }: DeviceConfig, nowM
     const found = 'off: everybody on the way can read and forge everything';
     return [warning('TLS', found, 'set broker.tls and mqtts:// URLs, remove broker.allowPlain')];
   }
-  const { ca, cert, key, crl } = tls;
+  const { psk } = tls;
+  if (psk !== undefined) return [fileFinding('pre-shared key', psk.keyFile, () => void loadIdentity({ psk }))];
+  return certificateFileFindings(tls, device.id, nowMs);
+}
+
+function certificateFileFindings(
+  { ca = '', cert, key, crl }: NonNullable<DeviceConfig['broker']['tls']>,
+  device: string,
+  nowMs: number,
+): readonly Finding[] {
   const findings: Finding[] = [
     fileFinding('authority', ca, () => void loadIdentity({ ca })),
     ...(crl === undefined ? [] : [fileFinding('revocation list', crl, () => void loadIdentity({ ca, crl }))]),
@@ -55,7 +65,7 @@ function tlsFindings({ broker: { tls, allowPlain }, device }: DeviceConfig, nowM
   try {
     const { certificate } = loadIdentity({ ca: cert, cert, key });
     findings.push(own, ok('key and certificate', 'belong together'));
-    if (certificate !== undefined) findings.push(...certificateFindings(certificate, device.id, nowMs));
+    if (certificate !== undefined) findings.push(...certificateFindings(certificate, device, nowMs));
   } catch (error) {
     findings.push(
       own,
@@ -103,7 +113,12 @@ function fileFinding(name: string, path: string, look: () => void): Finding {
     look();
     return ok(name, path);
   } catch (error) {
-    const exposed = error instanceof Fault && error.code === 'key.exposed';
+    const code = error instanceof Fault ? error.code : undefined;
+    if (code === 'credential.missing') {
+      const todo = 'give it in the unit, and run doctor while the service runs, as its user or as root';
+      return warning(name, reasonOf(error), todo);
+    }
+    const exposed = code === 'key.exposed';
     const todo = exposed
       ? `chmod 600 ${path}, owned by the service's user; others may have read it: have it replaced`
       : `put a sound file at ${path}, readable by the service's user`;

@@ -101,6 +101,7 @@ async function tlsFindings(
     const { alpnProtocol } = socket;
     const agreed = typeof alpnProtocol === 'string' && alpnProtocol !== '' ? `, ALPN ${alpnProtocol}` : '';
     const spoken = ok('TLS', `${socket.getProtocol() ?? 'unknown version'}, ${cipher}${agreed}`);
+    if (credentials.psk !== undefined) return [spoken];
     return [spoken, ...brokerCertificateFindings(socket.getPeerCertificate(), look.nowMs)];
   } catch (error) {
     const end = endOfError(error, contextOf(credentials, look, 'tls'));
@@ -138,6 +139,7 @@ export function todoOf({ word }: LinkEnd): string {
   if (word === 'tls.no-alpn') return 'correct broker.tls.alpn, or leave it out';
   if (word === 'websocket.refused') return "correct port and path of broker.urls: the broker's WebSocket is not there";
   if (word === 'tls.not-tls') return 'use the TLS port of the broker in broker.urls (usually 8883)';
+  if (word === 'identity.psk') return 'give this device and the broker the same key under the same identity';
   if (kind === 'identity') return "renew this device's certificate and key, from an authority that the broker knows";
   if (word === 'login.password') return 'correct broker.username and the password file';
   if (word === 'login.client-identifier' || word === 'login.forbidden') {
@@ -152,8 +154,9 @@ function contextOf(
   { nowMs, device }: NetworkLook,
   phase: EndContext['phase'],
 ): EndContext {
-  const { certificate, password } = credentials ?? {};
-  return { now: new Date(nowMs).toISOString(), device, certificate, password: password !== undefined, phase };
+  const { certificate, password, psk } = credentials ?? {};
+  const now = new Date(nowMs).toISOString();
+  return { now, device, certificate, password: password !== undefined, psk: psk !== undefined, phase };
 }
 
 function arrival(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Agent } from '../agent.ts';
 import type { DeviceConfig } from '../config/schema.ts';
-import { reasonOf } from '../fault.ts';
+import { Fault, reasonOf } from '../fault.ts';
 import { systemBoot } from '../platform/boot.ts';
 import { systemChance } from '../platform/chance.ts';
 import { certificateTexts } from '../platform/certificate-texts.ts';
@@ -16,13 +16,13 @@ import { systemCron } from '../platform/cron.ts';
 import { readHardware } from '../platform/hardware.ts';
 import { hostMetrics } from '../platform/host-metrics.ts';
 import { eventSigner } from '../platform/event-signer.ts';
-import { type CertificateFacts, type Identity, loadIdentity } from '../platform/identity.ts';
+import type { CertificateFacts } from '../platform/identity.ts';
 import { processFigures } from '../platform/process-figures.ts';
 import { parseJson } from '../platform/json.ts';
 import { ledgerFiles } from '../platform/ledger-files.ts';
 import { lineOpener } from '../platform/lines.ts';
 import { createLog } from '../platform/log.ts';
-import { mqttLinkOpener } from '../platform/mqtt-link.ts';
+import { type LinkCredentials, mqttLinkOpener } from '../platform/mqtt-link.ts';
 import { stateStore } from '../platform/state-store.ts';
 import { statusFile } from '../platform/status-file.ts';
 import { systemdSupervisor } from '../platform/systemd.ts';
@@ -47,23 +47,37 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   const journal = process.env['JOURNAL_STREAM'] !== undefined;
   const log = createLog({ level: config.log.level, journal, write: (line) => void process.stderr.write(line) });
   try {
-    const identity = config.broker.tls === undefined ? undefined : loadIdentity(config.broker.tls);
-    credentialsOf(config);
-    const commonName = identity?.certificate?.commonName ?? config.device.id;
+    const certificate = firstCredentials(config, log)?.certificate;
+    const commonName = certificate?.commonName ?? config.device.id;
     if (commonName !== config.device.id) {
       log.warn('the certificate is for another device: the broker will refuse its topics', {
         common_name: commonName,
         device: config.device.id,
       });
     }
-    return await serve(config, identity, log);
+    return await serve(config, certificate, log);
   } catch (error) {
     log.error(reasonOf(error));
     return exitOf(error);
   }
 }
 
-async function serve(config: DeviceConfig, identity: Identity | undefined, log: Log & LogControl): Promise<number> {
+/** Files that are wrong end the start. A credential that systemd has not handed over does not: events are to be accepted. */
+function firstCredentials(config: DeviceConfig, log: Log): LinkCredentials | undefined {
+  try {
+    return credentialsOf(config);
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== 'credential.missing') throw error;
+    log.error(error.message);
+    return undefined;
+  }
+}
+
+async function serve(
+  config: DeviceConfig,
+  first: CertificateFacts | undefined,
+  log: Log & LogControl,
+): Promise<number> {
   const supervisor = systemdSupervisor();
   const stateDirectory = config.state?.dir ?? join(dirname(config.ledger.dir), 'state');
   let restart: () => void = () => undefined;
@@ -71,7 +85,7 @@ async function serve(config: DeviceConfig, identity: Identity | undefined, log: 
     restart = resolve;
   });
   // What the newest connection was tried with: renewed files count from the next connection on.
-  let certificate: CertificateFacts | undefined = identity?.certificate;
+  let certificate = first;
   const agent = new Agent({
     config,
     configHash: createHash('sha256').update(JSON.stringify(config)).digest('base64url'),

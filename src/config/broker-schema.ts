@@ -4,7 +4,7 @@
  */
 import * as v from 'valibot';
 import { BROKER_URL_EXPECTED, BROKER_URL_PATTERN, parseBrokerUrl } from '../broker-url.ts';
-import { choice, duration, path, section, text, wholeNumber } from './elements.ts';
+import { choice, duration, secretPath, section, text, wholeNumber } from './elements.ts';
 
 const SECOND = 1000;
 const HOUR = 3600 * SECOND;
@@ -39,17 +39,23 @@ const alpn = v.pipe(
   ),
 );
 
+const psk = section('TLS by a pre-shared key, in place of all certificates: for small closed networks.', {
+  identity: v.exactOptional(text('What the broker knows the key by. Default: device.id.', 128)),
+  keyFile: secretPath('File with the key in 32 to 512 hexadecimal digits.'),
+});
+
 const tls = section('Certificates of the mutual TLS connection, as paths of PEM files.', {
-  ca: path('Certificates of the authorities that may vouch for the broker.'),
-  cert: v.exactOptional(path("The device's certificate, then its intermediates. Its common name is device.id.")),
-  key: v.exactOptional(path("The private key of cert. Readable by the service's user and group only.")),
+  ca: v.exactOptional(secretPath('Certificates of the authorities that may vouch for the broker.')),
+  cert: v.exactOptional(secretPath("The device's certificate, then its intermediates. Its common name is device.id.")),
+  key: v.exactOptional(secretPath("The private key of cert. Readable by the service's user and group only.")),
   crl: v.exactOptional(
-    path("Revocation list of the broker's authority. With it, a broker whose CA has no list is refused."),
+    secretPath("Revocation list of the broker's authority. With it, a broker whose CA has no list is refused."),
   ),
   serverName: v.exactOptional(
     text("Name that the broker's certificate must have, where it is not the host of the URL. Told it as SNI too.", 253),
   ),
   alpn: v.exactOptional(alpn),
+  psk: v.exactOptional(psk),
 });
 
 const URLS_EXPECTED = 'a list of 1 to 8 broker URLs';
@@ -90,7 +96,7 @@ const keys = section('The broker and the connection to it.', {
   connectTimeout: v.optional(duration('Time for TCP, TLS and CONNACK together.', SECOND, 5 * 60 * SECOND), '10s'),
   tls: v.exactOptional(tls),
   username: v.exactOptional(text('MQTT user name, where the broker wants one beside the certificate.', 256)),
-  passwordFile: v.exactOptional(path('File that holds the MQTT password; line ends at its end are dropped.')),
+  passwordFile: v.exactOptional(secretPath('File that holds the MQTT password; line ends at its end are dropped.')),
   allowPlain: v.optional(
     v.pipe(
       v.boolean('true or false'),
@@ -111,6 +117,27 @@ export const brokerSchema = v.pipe(
       'an object with ca: TLS needs the authority that vouches for the broker',
     ),
     ['tls'],
+  ),
+  v.forward(
+    v.partialCheck(
+      [
+        ['tls', 'ca'],
+        ['tls', 'psk'],
+      ],
+      ({ tls: given }) => given === undefined || given.ca !== undefined || given.psk !== undefined,
+      'given: the authority that vouches for the broker (or psk in its place)',
+    ),
+    ['tls', 'ca'],
+  ),
+  v.forward(
+    v.partialCheck(
+      [['tls']],
+      ({ tls: given }) =>
+        given?.psk === undefined ||
+        [given.ca, given.cert, given.key, given.crl, given.serverName].every((each) => each === undefined),
+      'left out, or alone with alpn: a pre-shared key takes the place of certificates and names',
+    ),
+    ['tls', 'psk'],
   ),
   v.forward(
     v.partialCheck(

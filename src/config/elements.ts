@@ -57,6 +57,19 @@ export function path(description: string) {
   );
 }
 
+/** A path, or the name of a credential that systemd hands to the service. */
+export function secretPath(description: string) {
+  const expected = 'the path of a file or directory';
+  return v.pipe(
+    path(description),
+    v.check(
+      (value) => !value.startsWith('cred:') || /^cred:(?!\.)[A-Za-z0-9._-]{1,255}$/.test(value),
+      `${expected}, or cred: and the name of a credential`,
+    ),
+    v.description(`${description} Absolute, or relative to the working directory, or cred:NAME: a systemd credential.`),
+  );
+}
+
 /** Text of bytes: see bytes-text.ts. Up to `bytesMax` bytes; `bytesMin` 0 lets it be left empty. */
 export function bytesText(description: string, bytesMax: number, bytesMin = 1) {
   const expected = `a text of ${bytesMin} to ${bytesMax} bytes, or hex: and pairs of hexadecimal digits`;

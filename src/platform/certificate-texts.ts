@@ -9,7 +9,10 @@ export function certificateTexts(files: IdentityFiles): readonly CertificateText
   const own = (cert === undefined ? [] : certificatesOf(cert)).map((certificate, at) =>
     textOf(certificate, at === 0 ? 'device' : 'chain'),
   );
-  return [...own, ...certificatesOf(ca).map((certificate) => textOf(certificate, 'authority'))];
+  return [
+    ...own,
+    ...(ca === undefined ? [] : certificatesOf(ca)).map((certificate) => textOf(certificate, 'authority')),
+  ];
 }
 
 function certificatesOf(pem: Buffer): readonly X509Certificate[] {

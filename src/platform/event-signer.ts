@@ -8,7 +8,7 @@ import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Fault, reasonOf } from '../fault.ts';
 import { type EventSigner, type Log, SIGNATURE_ALGORITHMS, type SignatureAlgorithm } from '../ports.ts';
-import { readPrivateFile } from './identity.ts';
+import { readPrivateFile } from './private-files.ts';
 import { makeDirectory } from './directories.ts';
 
 /**

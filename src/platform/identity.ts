@@ -5,23 +5,25 @@
  * device that has just started may be years off.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
-import { Fault, reasonOf, systemCodeOf } from '../fault.ts';
+import { reasonOf } from '../fault.ts';
+import { invalid, readBounded, readPrivateFile } from './private-files.ts';
 
-/** Paths of PEM files; `crl` is the revocation list of the broker's authority. */
+/** Paths of PEM files; `crl` is the revocation list of the broker's authority. With `psk` there are no others. */
 export interface IdentityFiles {
-  readonly ca: string;
+  readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
   readonly crl?: string;
+  readonly psk?: { readonly keyFile: string };
 }
 
 export interface Identity {
-  readonly ca: Buffer;
+  readonly ca?: Buffer;
   readonly cert?: Buffer;
   readonly key?: Buffer;
   readonly crl?: Buffer;
+  readonly sharedKey?: Buffer;
   readonly certificate?: CertificateFacts;
 }
 
@@ -33,8 +35,8 @@ export interface CertificateFacts {
   readonly commonName: string;
 }
 
-/** The largest bundle of public authorities is about 250 KiB. */
-const FILE_BYTES_MAX = 1024 * 1024;
+/** 128 bit at least, so that nobody guesses it; what OpenSSL and Mosquitto take at most. */
+const SHARED_KEY_BYTES = { low: 16, high: 256 };
 export const CERTIFICATE_BLOCK = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g;
 const REVOCATIONS_BLOCK = /-----BEGIN X509 CRL-----[A-Za-z0-9+/=\s]+-----END X509 CRL-----/g;
 /** Keys that stay in the file. Others (`TSS2 PRIVATE KEY`) are handles of hardware and are not to be inspected. */
@@ -42,9 +44,12 @@ const PLAIN_KEY = /-----BEGIN (?:EC |RSA )?PRIVATE KEY-----/;
 
 /**
  * Throws Fault `key.exposed` when others may read the key; `config.invalid`, naming the file and the reason, when a file
- * is missing, is not what it should be, or key and certificate do not belong together.
+ * is missing, is not what it should be, or key and certificate do not belong together; `credential.missing` where systemd
+ * was to hand one over.
  */
 export function loadIdentity(files: IdentityFiles): Identity {
+  if (files.psk !== undefined) return { sharedKey: readSharedKey(files.psk.keyFile) };
+  if (files.ca === undefined) return {};
   const ca = readBounded(files.ca, 'CA certificates');
   parseCertificates(ca, files.ca);
   const authorities = { ca, ...(files.crl === undefined ? {} : { crl: readRevocations(files.crl) }) };
@@ -75,45 +80,17 @@ function readRevocations(path: string): Buffer {
   return crl;
 }
 
-/** A file that only the service and its own group may read. Throws as `loadIdentity` does. */
-export function readPrivateFile(path: string, what: string): Buffer {
-  return readBounded(path, what, (mode, group) => {
-    const exposed = exposure(mode, group);
-    if (exposed === undefined) return;
-    const octal = (mode & 0o777).toString(8).padStart(4, '0');
-    throw new Fault(
-      'key.exposed',
-      `${what} ${path}: must be readable by the service and its own group only (0600, or 0640 with that group), got mode ${octal}: ${exposed}`,
-    );
-  });
-}
-
-/** Who may read or change a file besides its owner and our own groups; undefined: nobody. */
-function exposure(mode: number, group: number): string | undefined {
-  if ((mode & 0o007) !== 0) return 'open to everybody on this machine';
-  const own = [process.getgid?.(), process.getegid?.(), ...(process.getgroups?.() ?? [])];
-  if ((mode & 0o070) === 0 || own.includes(group)) return undefined;
-  return `open to group ${group}, which this process is not in (run it as the service's user)`;
-}
-
-/** `inspect` sees the opened file, so that what it judges is what is read. */
-function readBounded(path: string, what: string, inspect?: (mode: number, group: number) => void): Buffer {
-  let file: number;
-  try {
-    file = openSync(path, 'r');
-  } catch (error) {
-    throw unreadable(path, what, error);
+/** A key in hexadecimal digits, as mosquitto's psk_file and openssl's -psk have it. */
+function readSharedKey(path: string): Buffer {
+  const what = 'pre-shared key';
+  const digits = readPrivateFile(path, what).toString('latin1').trim();
+  const [low, high] = [2 * SHARED_KEY_BYTES.low, 2 * SHARED_KEY_BYTES.high];
+  const expected = `${low} to ${high} hexadecimal digits`;
+  if (!/^[0-9A-Fa-f]*$/.test(digits)) throw invalid(path, what, expected, 'other characters');
+  if (digits.length % 2 !== 0 || digits.length < low || digits.length > high) {
+    throw invalid(path, what, expected, `${digits.length} of them`);
   }
-  try {
-    const { mode, gid, size } = fstatSync(file);
-    inspect?.(mode, gid);
-    if (size > FILE_BYTES_MAX) throw invalid(path, what, `at most ${FILE_BYTES_MAX} bytes`, `${size}`);
-    return readFileSync(file);
-  } catch (error) {
-    throw error instanceof Fault ? error : unreadable(path, what, error);
-  } finally {
-    closeSync(file);
-  }
+  return Buffer.from(digits, 'hex');
 }
 
 /** The first certificate; throws when any of them does not parse. */
@@ -154,14 +131,4 @@ function factsOf(certificate: X509Certificate): CertificateFacts {
     notAfter: new Date(certificate.validTo).toISOString(),
     commonName: typeof name === 'string' ? name : '',
   };
-}
-
-function unreadable(path: string, what: string, error: unknown): Fault {
-  const code = systemCodeOf(error);
-  const reason = code === 'ENOENT' ? 'missing' : (code ?? reasonOf(error));
-  return invalid(path, what, 'a readable file', reason, error);
-}
-
-function invalid(path: string, what: string, expected: string, found: string, cause?: unknown): Fault {
-  return new Fault('config.invalid', `${what} ${path}: must be ${expected}, got ${found}`, { cause });
 }

@@ -16,6 +16,8 @@ export interface EndContext {
   readonly certificate: CertificateFacts | undefined;
   /** A password was sent with CONNECT. */
   readonly password: boolean;
+  /** TLS by a pre-shared key. */
+  readonly psk: boolean;
   /**
    * How far the connection had come: `tls`, the handshake was under way; `websocket`, one was asked for; `mqtt`, that was
    * done; `up`, CONNACK was there.
@@ -59,6 +61,8 @@ const REASONS: Readonly<Record<number, readonly [LinkWord, string]>> = {
 };
 
 const NOT_AUTHORISED: readonly number[] = [0x05, 0x87];
+
+const SHARED_KEY = 'the broker does not take the pre-shared key of tls.psk, or does not know its identity';
 
 const OTHER_CA = "the broker's certificate is signed by another CA than tls.ca";
 
@@ -161,10 +165,11 @@ function endOfSystemCode(code: string, text: string, context: EndContext): LinkE
   // OpenSSL 3.2 renamed "sslv3 alert" to "ssl/tls alert", and Node makes its codes of the wording.
   const known = TLS_REASONS[code.replace('SSL/TLS_ALERT', 'SSLV3_ALERT')];
   if (known !== undefined) {
-    const [word, sentence] = judgeOwn(known, context);
+    const [word, sentence] = context.psk ? judgeSharedKey(known) : judgeOwn(known, context);
     const clock = TIMELY.includes(word) ? `; this device's clock says ${context.now}` : '';
     return { word, text: `TLS: ${sentence} (${text})${clock}` };
   }
+  if (context.psk && code.startsWith('ERR_SSL')) return { word: 'identity.psk', text: `TLS: ${SHARED_KEY} (${text})` };
   if (code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS')) return { word: 'tls.other', text: `TLS: ${text}` };
   if (code.startsWith('WS_ERR')) return { word: 'broker.protocol', text: `WebSocket: ${text}` };
   // Of Node's HTTP parser.
@@ -177,6 +182,15 @@ function endOfSystemCode(code: string, text: string, context: EndContext): LinkE
 function doubtOf({ phase }: EndContext): string {
   if (phase === 'tls') return '; a port without TLS may look like this';
   return phase === 'websocket' ? '; a port without WebSocket may look like this' : '';
+}
+
+/**
+ * Brokers say of a wrong key or identity whatever their library makes of it, or show a certificate instead. What is no TLS,
+ * or has no common version, is told as it is.
+ */
+function judgeSharedKey(known: readonly [LinkWord, string]): readonly [LinkWord, string] {
+  const plain: readonly LinkWord[] = ['tls.not-tls', 'tls.version', 'tls.no-alpn'];
+  return plain.includes(known[0]) ? known : ['identity.psk', SHARED_KEY];
 }
 
 /** OpenSSL says "bad certificate" or "handshake failure" also where our own certificate tells more. */

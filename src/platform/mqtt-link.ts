@@ -44,6 +44,8 @@ export interface LinkCredentials {
   readonly serverName?: string | undefined;
   /** Protocols offered by ALPN. */
   readonly alpn?: readonly string[] | undefined;
+  /** TLS-PSK instead of certificates. */
+  readonly psk?: { readonly identity: string; readonly key: Buffer } | undefined;
   readonly certificate: CertificateFacts | undefined;
   readonly username: string | undefined;
   readonly password: string | undefined;
@@ -127,12 +129,13 @@ class Attempt {
   }
 
   #context(): EndContext {
-    const { certificate, password } = this.#credentials;
+    const { certificate, password, psk } = this.#credentials;
     return {
       now: new Date().toISOString(),
       device: this.#target.clientIdentifier,
       certificate,
       password: password !== undefined,
+      psk: psk !== undefined,
       phase: this.#phase,
     };
   }

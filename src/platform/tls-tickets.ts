@@ -20,6 +20,8 @@ export class TlsTickets {
   readonly #tickets = new Map<string, Ticket>();
 
   take(url: string, credentials: LinkCredentials): Buffer | undefined {
+    // A handshake with a shared key costs no more than a resumed one, and proves the key anew.
+    if (credentials.psk !== undefined) return undefined;
     const ticket = this.#tickets.get(url);
     if (ticket === undefined) return undefined;
     const sound = ticket.files === digestOf(credentials) && performance.now() - ticket.fullMs < FULL_HANDSHAKE_MS;

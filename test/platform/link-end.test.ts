@@ -11,7 +11,7 @@ const CERTIFICATE = {
 
 function context(change: Partial<EndContext> = {}): EndContext {
   const now = '2026-06-01T00:00:00.000Z';
-  return { now, device: 'pump-42', certificate: CERTIFICATE, password: false, phase: 'mqtt', ...change };
+  return { now, device: 'pump-42', certificate: CERTIFICATE, password: false, psk: false, phase: 'mqtt', ...change };
 }
 
 function failure(code: string, reason?: string): Error {
