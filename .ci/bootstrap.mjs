@@ -23,6 +23,8 @@ const NODE_MIN = [20, 19];
 
 /** Where a program comes from when its package has another name. */
 const PACKAGE_OF = {
+  'aarch64-linux-gnu-strip': 'binutils-aarch64-linux-gnu',
+  'dpkg-deb': 'dpkg',
   'mkfs.ext4': 'e2fsprogs',
   mosquitto_pub: 'mosquitto-clients',
   mosquitto_rr: 'mosquitto-clients',
@@ -31,6 +33,7 @@ const PACKAGE_OF = {
   'ssh-keygen': 'openssh-client',
   'systemd-analyze': 'systemd',
   'systemd-nspawn': 'systemd-container',
+  'x86_64-linux-gnu-strip': 'binutils-x86-64-linux-gnu',
 };
 
 /** Debian keeps daemons here; it is not on the PATH of an ordinary user. */

@@ -8,7 +8,7 @@
 //   dist/prebuilds/        the serial binding for the machines fieldpost runs on
 //   dist/LICENSES.txt      licence texts of the bundled packages
 //
-// usage: node .ci/build.mjs [--out DIR]
+// usage: node .ci/build.mjs [--out DIR] [--version V]
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { argv, exit, pid, stderr, stdout } from 'node:process';
@@ -34,6 +34,7 @@ const APART = {
  * @property {string} out folder the files are put in
  * @property {string} [main] entry of the service
  * @property {string} [workbench] entry of the workbench
+ * @property {string} [version] what the built files say they are; default: the version of package.json
  */
 
 /** @param {BuildOptions} options */
@@ -41,12 +42,13 @@ export async function build(options) {
   const out = resolve(options.out);
   const main = options.main ?? join(root, 'src/main.ts');
   const workbench = options.workbench ?? join(root, 'src/workbench/index.ts');
+  const version = options.version ?? JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).version;
   mkdirSync(out, { recursive: true });
   const results = await Promise.all([
-    bundle(main, join(out, 'fieldpost.mjs'), '#!/usr/bin/env node\n', workbench),
-    bundle(workbench, join(out, 'workbench.mjs'), '', workbench),
+    bundle(main, join(out, 'fieldpost.mjs'), '#!/usr/bin/env node\n', workbench, version),
+    bundle(workbench, join(out, 'workbench.mjs'), '', workbench, version),
     ...Object.values(APART).map(({ entry, file }) =>
-      bundle(join(root, 'node_modules', entry), join(out, file), '', workbench),
+      bundle(join(root, 'node_modules', entry), join(out, file), '', workbench, version),
     ),
   ]);
   copyPrebuilds(join(out, 'prebuilds'));
@@ -57,8 +59,7 @@ export async function build(options) {
   }));
 }
 
-async function bundle(entry, outfile, firstLine, workbench) {
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+async function bundle(entry, outfile, firstLine, workbench, version) {
   const result = await esbuild.build({
     entryPoints: [entry],
     outfile,
@@ -209,9 +210,11 @@ function licences(inputs) {
 }
 
 if (argv[1] !== undefined && resolve(argv[1]) === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({ options: { out: { type: 'string', default: join(root, 'dist') } } });
+  const { values } = parseArgs({
+    options: { out: { type: 'string', default: join(root, 'dist') }, version: { type: 'string' } },
+  });
   const startedMs = performance.now();
-  const built = await build({ out: values.out }).catch((error) => {
+  const built = await build({ out: values.out, version: values.version }).catch((error) => {
     if (!Array.isArray(error.errors)) stderr.write(`${error.stack}\n`); // esbuild has said its own
     exit(1);
   });

@@ -9,7 +9,7 @@ export interface Command {
   readonly load: () => Promise<(args: readonly string[]) => Promise<number>>;
 }
 
-const COMMANDS: readonly Command[] = [
+export const COMMANDS: readonly Command[] = [
   {
     name: 'run',
     usage: '[--config device.json]',
