@@ -34,6 +34,8 @@ export interface AgentLinkOptions {
   readonly info: () => Readonly<Record<string, unknown>>;
   readonly sensors: () => readonly SensorDocument[];
   readonly onCommand: (message: InboundMessage) => void;
+  /** A broker has shown a certificate that holds. */
+  readonly onSecureLink: () => void;
   readonly onUp: () => void;
   readonly onDown: () => void;
   /** What the connection says of itself has changed: it came up, or an attempt failed. */
@@ -185,6 +187,8 @@ export class AgentLink {
     else log.error('events are held back in the ledger', { guarantee: 'held', reason: this.#eventsHeld });
     this.presence.up(link, session);
     this.#subscription.up(link);
+    // Not over a plain connection, nor with a pre-shared key.
+    if (link.resumed !== undefined && broker.tls?.psk === undefined) this.#options.onSecureLink();
     this.#options.onUp();
     if (this.#eventsHeld === undefined && life !== undefined) this.sender.attach(link, generation, life);
     this.#options.onConnection();

@@ -7,6 +7,8 @@ import { AgentCommands } from './agent-commands.ts';
 import { AgentLink } from './agent-link.ts';
 import { AgentSensors } from './agent-sensors.ts';
 import { type Topics, topicsOf } from './broker/topics.ts';
+import { ClockKeeper } from './clock/keeper.ts';
+import type { WatchedClock } from './clock/watched-clock.ts';
 import type { DeviceConfig } from './config/schema.ts';
 import { requestSchemas } from './command/json-schema.ts';
 import { EventCare } from './delivery/event-care.ts';
@@ -16,7 +18,6 @@ import type {
   Boot,
   CertificateText,
   Chance,
-  Clock,
   Cron,
   EventSigner,
   Hardware,
@@ -27,6 +28,7 @@ import type {
   SampleSink,
   StateStore,
   Supervisor,
+  TimeService,
 } from './ports.ts';
 import type { LinkOpener } from './ports-broker.ts';
 import type { LineOpener } from './ports-line.ts';
@@ -39,7 +41,8 @@ import { FormerSensors } from './status/former-sensors.ts';
 import { HostSensor } from './telemetry/host-sensor.ts';
 
 export interface AgentPorts {
-  readonly clock: Clock;
+  readonly clock: WatchedClock;
+  readonly timeService: TimeService;
   readonly chance: Chance;
   readonly boot: Boot;
   readonly log: Log;
@@ -81,6 +84,7 @@ export class Agent {
   readonly #topics: Topics;
   readonly #ledger: Ledger;
   readonly #link: AgentLink;
+  readonly #clock: ClockKeeper;
   readonly #sensors: AgentSensors;
   readonly #hostSensor: HostSensor | undefined;
   readonly #commands: AgentCommands;
@@ -95,6 +99,8 @@ export class Agent {
     this.#topics = topicsOf(config.topics.prefix, config.device.id);
     this.#ledger = this.#makeLedger();
     this.#link = this.#makeLink();
+    const onBetter = (): void => this.#link.connection.clockChanged();
+    this.#clock = new ClockKeeper({ ...ports, sink: this.#ledger, onBetter });
     const samples: SampleSink = { publish: (...sample) => this.#link.publishSample(...sample) };
     this.#sensors = new AgentSensors({
       ...options,
@@ -144,6 +150,7 @@ export class Agent {
         'MQTT 3.1.1: the broker can not say that it refuses an event; a refused event counts as delivered',
       );
     }
+    await this.#clock.start();
     await this.#figures.start();
     await this.#link.receipts.start();
     await this.#commands.open();
@@ -162,6 +169,7 @@ export class Agent {
     this.#hostSensor?.stop();
     await this.#sensors.stop();
     await this.#link.stop(why);
+    await this.#clock.stop();
     await this.#figures.stop();
     await this.#ledger.close();
     this.#localStatus.stop();
@@ -223,6 +231,7 @@ export class Agent {
       info: () => this.#info(),
       sensors: () => this.#sensors.all.map((sensor) => ({ sensor: sensor.id, ...sensor.state() })),
       onCommand: (message) => this.#commands.take(message),
+      onSecureLink: () => this.#clock.sessionUp(),
       onUp: () => this.#commands.linkUp(),
       onDown: () => this.#commands.linkDown(),
       onConnection: () => this.#localStatus.changed(),

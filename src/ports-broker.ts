@@ -24,6 +24,7 @@ export interface LinkTarget {
 export type LinkWord =
   | 'tls.other-ca'
   | 'tls.wrong-name'
+  | 'tls.clock'
   | 'tls.expired'
   | 'tls.not-yet-valid'
   | 'tls.revoked'

@@ -6,23 +6,41 @@
 
 // ---- time and chance ------------------------------------------------------------------------------------------------
 
-/** `synced`: the kernel says the clock is disciplined; `set`: plausible; `unknown`: before this software was built. */
+/**
+ * `synced`: the time service says so; `set`: plausible; `unknown`: it can not be true (before this software was written, or
+ * before a time that this device has lived, or decades ahead).
+ */
 export type ClockQuality = 'synced' | 'set' | 'unknown';
 
 export interface Timer {
   cancel(): void;
 }
 
-export interface Clock {
+export interface RawClock {
   /** Wall time, milliseconds since 1970. For time stamps only: it jumps. */
   wallMs(): number;
   /** Milliseconds that never jump. For every time-out, back-off and age. */
   monotonicMs(): number;
-  quality(): ClockQuality;
   /** Runs once after `ms` on the monotonic clock. */
   after(ms: number, run: () => void): Timer;
   /** Runs in the next turn of the event loop, after what is already waiting in this one. */
   soon(run: () => void): void;
+}
+
+export interface Clock extends RawClock {
+  /** What `wallMs` is worth at this moment. */
+  quality(): ClockQuality;
+}
+
+export interface FlooredClock extends Clock {
+  /** It is this late at least, wall milliseconds. */
+  readonly floorMs: number;
+}
+
+/** What keeps the wall clock true, as far as this machine says. */
+export interface TimeService {
+  /** `steps`: how often the clock was set so far; what was said before the newest of them does not count. Never rejects. */
+  isSynchronised(steps: number): Promise<boolean>;
 }
 
 /** This boot of the machine: with it a later anchor can date what was recorded before the clock was set. */

@@ -33,6 +33,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   serial: [],
   sensor: ['serial (types)', 'broker/topics.ts'],
   telemetry: ['sensor (types)', 'broker/topics.ts'],
+  clock: [],
   ledger: [],
   delivery: ['ledger', 'broker/topics.ts'],
   broker: [],
@@ -40,11 +41,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   command: ['broker/topics.ts', 'config (types)', 'config/units.ts'],
   status: ['config (types)'],
   // The ledger names what it needs of a disk in its own words; the platform implements that.
-  platform: ['config (types)', 'ledger/files.ts (types)'],
+  platform: ['config (types)', 'clock/quality.ts', 'ledger/files.ts (types)'],
   'agent.ts': [
     'agent-commands.ts',
     'agent-link.ts',
     'agent-sensors.ts',
+    'clock',
     'command/json-schema.ts',
     'config',
     'telemetry',
@@ -61,6 +63,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // The sub-commands of an installer run one sensor without the agent.
   cli: [
     'agent.ts',
+    'clock',
     'platform',
     'config',
     'broker/topics.ts',

@@ -6,7 +6,7 @@
 import { reasonOf } from '../fault.ts';
 import type { Chance, Clock, Log, Timer } from '../ports.ts';
 import type { InboundMessage, Link, LinkEnd, LinkListener, LinkOpener, LinkTarget, LinkWord } from '../ports-broker.ts';
-import { NO_FAILURES, planRetry } from './retry.ts';
+import { isTimely, NO_FAILURES, planRetry } from './retry.ts';
 import { type KnownSession, markAfterConnack, planSession, type SessionKey } from './session-plan.ts';
 import { judgeSession, plantWitnesses, witnessesOf } from './witness.ts';
 
@@ -121,7 +121,15 @@ export class Connection {
     await this.#attempt;
   }
 
+  /** The wall clock is better than it was: what only failed for want of it is tried at once. */
+  clockChanged(): void {
+    if (this.#waiting === undefined || !isTimely(this.#lastEnd?.word)) return;
+    this.#waiting.cancel();
+    this.#try();
+  }
+
   #try(): void {
+    this.#waiting = undefined;
     if (this.#phase !== 'running') return;
     this.#attempt = this.#open().catch((error: unknown) => {
       this.#options.log.error('broker connection: attempt failed', { reason: reasonOf(error) });

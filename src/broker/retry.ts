@@ -51,6 +51,16 @@ const ALONE_MS = 3_600_000;
 const SOON_MS = 120_000;
 const ABRUPT_ALLOWED = 3;
 
+/** What a wrong clock can be the reason of. */
+const TIMELY_WORDS: readonly LinkWord[] = [
+  'tls.clock',
+  'tls.expired',
+  'tls.not-yet-valid',
+  'tls.no-crl',
+  'identity.expired',
+  'identity.not-yet-valid',
+];
+
 const SLOW_WORDS: readonly LinkWord[] = ['broker.busy', 'broker.protocol', 'broker.refused', 'broker.too-large'];
 
 /** `heldMs`: how long the link was up; 0 when it never was. `urls`: each is tried once before the wait doubles. */
@@ -73,6 +83,11 @@ export function planRetry(history: RetryHistory, end: LinkEnd, heldMs: number, u
   const doublings = (pace === YIELD ? takeovers : pace === SUSPECT ? abrupt - ABRUPT_ALLOWED : rounds) - 1;
   const ceilingMs = doubled(pace, doublings);
   return { history: { failures, slow, restarts, abrupt, takeovers }, floorMs: pace.floor * ceilingMs, ceilingMs };
+}
+
+/** Whether a clock that was set may mend it. */
+export function isTimely(word: LinkWord | undefined): boolean {
+  return word !== undefined && TIMELY_WORDS.includes(word);
 }
 
 function doubled(pace: Pace, times: number): number {

@@ -5,7 +5,8 @@ import { failed, type Finding, ok, warning } from './doctor-finding.ts';
 /** No build of this software is in use for longer: what is later is a clock gone wrong. */
 const PLAUSIBLE_YEARS = 20;
 const YEAR_MS = 365.25 * 86_400_000;
-const SET_IT = 'connect network time (timedatectl set-ntp true), or set the clock; without a battery it starts wrong';
+export const SET_IT =
+  'connect network time (timedatectl set-ntp true), or set the clock; without a battery it starts wrong';
 
 /** `builtMs`: a time before which this software can not have been running. */
 export function clockFindings(quality: ClockQuality, nowMs: number, builtMs: number): readonly Finding[] {

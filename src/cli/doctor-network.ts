@@ -7,10 +7,12 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { type BrokerAddress, parseBrokerUrl } from '../broker-url.ts';
 import { Fault, reasonOf } from '../fault.ts';
-import { type EndContext, endOfError } from '../platform/link-end.ts';
+import { systemClock } from '../platform/clock.ts';
+import { clockWords, type EndContext, endOfError } from '../platform/link-end.ts';
 import type { LinkCredentials } from '../platform/mqtt-link.ts';
 import type { LinkEnd } from '../ports-broker.ts';
 import { tlsOptions } from '../platform/tls-options.ts';
+import { SET_IT } from './doctor-clock.ts';
 import { failed, type Finding, ok, skipped, warning, within } from './doctor-finding.ts';
 
 const DAY_MS = 86_400_000;
@@ -95,7 +97,7 @@ async function tlsFindings(
 ): Promise<readonly Finding[]> {
   let socket: TLSSocket | undefined;
   try {
-    socket = connectTls(tlsOptions(address, credentials));
+    socket = connectTls(tlsOptions(address, { ...credentials, floorMs: systemClock.floorMs }));
     await within(arrival(socket, 'secureConnect'), look.timeoutMs, 'the TLS handshake');
     const cipher = socket.getCipher().name;
     const { alpnProtocol } = socket;
@@ -134,6 +136,7 @@ export function todoOf({ word }: LinkEnd): string {
   if (word === 'tls.other-ca') return "put the certificate of the broker's authority into the file of tls.ca";
   if (word === 'tls.wrong-name')
     return "use a name of the broker's certificate in broker.urls, or have it issued for this one";
+  if (word === 'tls.clock') return SET_IT;
   if (word === 'tls.expired' || word === 'tls.not-yet-valid')
     return "renew the broker's certificate, or set this clock";
   if (word === 'tls.no-alpn') return 'correct broker.tls.alpn, or leave it out';
@@ -151,12 +154,12 @@ export function todoOf({ word }: LinkEnd): string {
 
 function contextOf(
   credentials: LinkCredentials | undefined,
-  { nowMs, device }: NetworkLook,
+  { device }: NetworkLook,
   phase: EndContext['phase'],
 ): EndContext {
   const { certificate, password, psk } = credentials ?? {};
-  const now = new Date(nowMs).toISOString();
-  return { now, device, certificate, password: password !== undefined, psk: psk !== undefined, phase };
+  const clock = clockWords(systemClock);
+  return { ...clock, device, certificate, password: password !== undefined, psk: psk !== undefined, phase };
 }
 
 function arrival(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {

@@ -6,12 +6,13 @@ import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Agent } from '../agent.ts';
+import { WatchedClock } from '../clock/watched-clock.ts';
 import type { DeviceConfig } from '../config/schema.ts';
 import { Fault, reasonOf } from '../fault.ts';
 import { systemBoot } from '../platform/boot.ts';
 import { systemChance } from '../platform/chance.ts';
 import { certificateTexts } from '../platform/certificate-texts.ts';
-import { systemClock } from '../platform/clock.ts';
+import { systemTime } from '../platform/clock.ts';
 import { systemCron } from '../platform/cron.ts';
 import { readHardware } from '../platform/hardware.ts';
 import { hostMetrics } from '../platform/host-metrics.ts';
@@ -26,6 +27,7 @@ import { type LinkCredentials, mqttLinkOpener } from '../platform/mqtt-link.ts';
 import { stateStore } from '../platform/state-store.ts';
 import { statusFile } from '../platform/status-file.ts';
 import { systemdSupervisor } from '../platform/systemd.ts';
+import { timeService } from '../platform/time-service.ts';
 import { writtenBytes } from '../platform/written-bytes.ts';
 import type { Log, LogControl } from '../ports.ts';
 import { VERSION } from '../version.ts';
@@ -79,6 +81,7 @@ async function serve(
   log: Log & LogControl,
 ): Promise<number> {
   const supervisor = systemdSupervisor();
+  const clock = new WatchedClock(systemTime);
   const stateDirectory = config.state?.dir ?? join(dirname(config.ledger.dir), 'state');
   let restart: () => void = () => undefined;
   const restartAsked = new Promise<void>((resolve) => {
@@ -93,18 +96,19 @@ async function serve(
     hardware: readHardware(),
     certificate: () => certificate,
     ports: {
-      clock: systemClock,
+      clock,
+      timeService: timeService(),
       chance: systemChance,
       boot: systemBoot(),
       log,
       logControl: log,
       files: ledgerFiles(config.ledger.dir),
-      lines: lineOpener(systemClock),
+      lines: lineOpener(clock),
       broker: mqttLinkOpener(() => {
         const credentials = credentialsOf(config);
         certificate = credentials.certificate;
         return credentials;
-      }),
+      }, clock),
       state: stateStore(stateDirectory, log),
       cron: systemCron,
       host: hostMetrics({ directory: config.ledger.dir, log }),

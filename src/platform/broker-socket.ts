@@ -8,8 +8,7 @@ import type { Duplex } from 'node:stream';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type * as ws from 'ws';
 import type { BrokerAddress } from '../broker-url.ts';
-import type { LinkCredentials } from './mqtt-link.ts';
-import { tlsOptions } from './tls-options.ts';
+import { tlsOptions, type TlsTerms } from './tls-options.ts';
 
 /** Bytes of one message of the WebSocket, which may hold several packets: many times what a broker has for us. */
 const MESSAGE_BYTES_MAX = 1024 * 1024;
@@ -49,7 +48,7 @@ export async function loadWebSocket(): Promise<WebSocketLibrary> {
 /** `library` where `address` is a WebSocket's. */
 export function openBrokerSocket(
   address: BrokerAddress,
-  credentials: LinkCredentials,
+  credentials: TlsTerms,
   session: Buffer | undefined,
   listener: OpeningListener,
   library: WebSocketLibrary | undefined,
@@ -61,7 +60,7 @@ export function openBrokerSocket(
 
 function openSocket(
   address: BrokerAddress,
-  credentials: LinkCredentials,
+  credentials: TlsTerms,
   session: Buffer | undefined,
   listener: OpeningListener,
 ): Socket {

@@ -5,6 +5,8 @@
  */
 import { reasonOf } from '../fault.ts';
 import type { LinkEnd, LinkWord } from '../ports-broker.ts';
+import type { ClockQuality, FlooredClock } from '../ports.ts';
+import { ENDED_BEFORE_FLOOR } from './floor-check.ts';
 import type { CertificateFacts } from './identity.ts';
 import type { BadPacket } from './packet-bound.ts';
 
@@ -12,6 +14,10 @@ import type { BadPacket } from './packet-bound.ts';
 export interface EndContext {
   /** This device's clock, ISO 8601. */
   readonly now: string;
+  /** What it is worth. */
+  readonly clock: ClockQuality;
+  /** It is this late at least, ISO 8601. */
+  readonly floor: string;
   readonly device: string;
   readonly certificate: CertificateFacts | undefined;
   /** A password was sent with CONNECT. */
@@ -76,6 +82,7 @@ const TLS_REASONS: Readonly<Record<string, readonly [LinkWord, string]>> = {
   CERT_SIGNATURE_FAILURE: ['tls.other-ca', "the broker's certificate is not signed by tls.ca, only by its name"],
   ERR_TLS_CERT_ALTNAME_INVALID: ['tls.wrong-name', "the broker's certificate is for another name"],
   CERT_HAS_EXPIRED: ['tls.expired', "the broker's certificate has expired"],
+  [ENDED_BEFORE_FLOOR]: ['tls.expired', "the broker's certificate has expired"],
   CERT_NOT_YET_VALID: ['tls.not-yet-valid', "the broker's certificate is not yet valid: check this device's clock"],
   CERT_REVOKED: ['tls.revoked', "the broker's certificate is revoked by tls.crl"],
   CRL_HAS_EXPIRED: ['tls.no-crl', 'tls.crl is out of date'],
@@ -120,6 +127,11 @@ const NETWORK_WORDS: Readonly<Record<string, LinkWord>> = {
 
 /** Words that depend on the time: the clock may be what is wrong. */
 const TIMELY: readonly LinkWord[] = ['tls.expired', 'tls.not-yet-valid', 'tls.no-crl'];
+/**
+ * What OpenSSL says of dates. With Node it goes on after the first fault and keeps the last, and dates come last: behind
+ * each of these another CA or a forged signature may hide (seen). So none of them is ever forgiven, whatever the clock.
+ */
+const OF_DATES: readonly string[] = ['CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED', 'CRL_NOT_YET_VALID', 'CRL_HAS_EXPIRED'];
 
 export function endOfReasonCode(code: number, context: EndContext): LinkEnd {
   const [word, name] = REASONS[code] ?? ['broker.refused', `reason code 0x${code.toString(16)}`];
@@ -164,6 +176,8 @@ export function endOfError(error: unknown, context: EndContext): LinkEnd {
 function endOfSystemCode(code: string, text: string, context: EndContext): LinkEnd {
   // OpenSSL 3.2 renamed "sslv3 alert" to "ssl/tls alert", and Node makes its codes of the wording.
   const known = TLS_REASONS[code.replace('SSL/TLS_ALERT', 'SSLV3_ALERT')];
+  if (context.clock === 'unknown' && !context.psk && OF_DATES.includes(code))
+    return { word: 'tls.clock', text: clockText(text, context) };
   if (known !== undefined) {
     const [word, sentence] = context.psk ? judgeSharedKey(known) : judgeOwn(known, context);
     const clock = TIMELY.includes(word) ? `; this device's clock says ${context.now}` : '';
@@ -193,10 +207,27 @@ function judgeSharedKey(known: readonly [LinkWord, string]): readonly [LinkWord,
   return plain.includes(known[0]) ? known : ['identity.psk', SHARED_KEY];
 }
 
+/** The part of the context that a clock says. */
+export function clockWords(clock: FlooredClock): Pick<EndContext, 'now' | 'clock' | 'floor'> {
+  return {
+    now: new Date(clock.wallMs()).toISOString(),
+    clock: clock.quality(),
+    floor: new Date(clock.floorMs).toISOString(),
+  };
+}
+
+function clockText(text: string, { now, floor }: EndContext): string {
+  const never = now < floor ? `, and it is ${floor} at least` : ', which can not be true';
+  return (
+    `TLS: this device's clock says ${now}${never}: it was never set, so the broker's certificate can not be judged ` +
+    `(${text}); it is tried again at once when the clock is set`
+  );
+}
+
 /** OpenSSL says "bad certificate" or "handshake failure" also where our own certificate tells more. */
 function judgeOwn(
   [word, sentence]: readonly [LinkWord, string],
-  { certificate, now }: EndContext,
+  { certificate, now, clock }: EndContext,
 ): readonly [LinkWord, string] {
   if (certificate === undefined) {
     return word === 'tls.other' || word === 'identity.rejected'
@@ -207,7 +238,8 @@ function judgeOwn(
   const { notBefore, notAfter } = certificate;
   const dates = `${sentence}: it is valid from ${notBefore} to ${notAfter}, this device's clock says ${now}`;
   if (word === 'identity.expired') return [word, dates];
-  if (word === 'identity.rejected' && Date.parse(now) < Date.parse(notBefore)) return ['identity.not-yet-valid', dates];
+  const isEarly = clock !== 'unknown' && Date.parse(now) < Date.parse(notBefore);
+  if (word === 'identity.rejected' && isEarly) return ['identity.not-yet-valid', dates];
   return [word, sentence];
 }
 

@@ -12,8 +12,10 @@ import { Fault, reasonOf } from '../fault.ts';
 import { OWN_IDENTIFIERS, QOS1_IN_FLIGHT_MAX } from '../limits.ts';
 import type { Link, LinkEnd, LinkListener, LinkOpener, LinkOpening, LinkTarget, LinkTerms } from '../ports-broker.ts';
 import { type BrokerSocket, loadWebSocket, openBrokerSocket, type WebSocketLibrary } from './broker-socket.ts';
+import type { FlooredClock } from '../ports.ts';
+import { systemClock } from './clock.ts';
 import type { CertificateFacts } from './identity.ts';
-import { type EndContext, endOfBadPacket, endOfError, endOfReasonCode, endOfUpgrade } from './link-end.ts';
+import { clockWords, type EndContext, endOfBadPacket, endOfError, endOfReasonCode, endOfUpgrade } from './link-end.ts';
 import { type BadPacket, PacketBound } from './packet-bound.ts';
 import { messageOf, rejectAsFault, termsOf, tooLarge, wasSubscribed } from './mqtt-answers.ts';
 import { publishBytes } from './publish-bytes.ts';
@@ -51,8 +53,11 @@ export interface LinkCredentials {
   readonly password: string | undefined;
 }
 
-/** `credentials` is asked at each attempt, so renewed files count from the next connection on. */
-export function mqttLinkOpener(credentials: () => LinkCredentials): LinkOpener {
+/**
+ * `credentials` is asked at each attempt, so renewed files count from the next connection on. `clock` says what a date is
+ * worth that a certificate is refused for.
+ */
+export function mqttLinkOpener(credentials: () => LinkCredentials, clock: FlooredClock = systemClock): LinkOpener {
   const tickets = new TlsTickets();
   const wills = new Map<string, WillTerms>();
   return {
@@ -62,7 +67,11 @@ export function mqttLinkOpener(credentials: () => LinkCredentials): LinkOpener {
         // Each turn asks for less, so there are three at most.
         for (;;) {
           const will = wills.get(target.url) ?? FULL_WILL;
-          const opening = await new Attempt({ ...target, ...will, ...way }, listener, credentials(), tickets).run();
+          const opening = await new Attempt({ ...target, ...will, ...way }, listener, {
+            credentials: credentials(),
+            tickets,
+            clock,
+          }).run();
           const next = willAfter(will, opening);
           if (next === undefined) wills.delete(target.url);
           else wills.set(target.url, next);
@@ -88,11 +97,18 @@ async function wayTo(url: string): Promise<Way> {
   return { address, library: address.transport === 'websocket' ? await loadWebSocket() : undefined };
 }
 
+interface AttemptMeans {
+  readonly credentials: LinkCredentials;
+  readonly tickets: TlsTickets;
+  readonly clock: FlooredClock;
+}
+
 class Attempt {
   readonly #target: LinkTarget & WillTerms & Way;
   readonly #listener: LinkListener;
   readonly #credentials: LinkCredentials;
   readonly #tickets: TlsTickets;
+  readonly #clock: FlooredClock;
   #sockets: BrokerSocket | undefined;
   #phase: EndContext['phase'] = 'tcp';
   #resumed: boolean | undefined;
@@ -105,13 +121,13 @@ class Attempt {
   constructor(
     target: LinkTarget & WillTerms & Way,
     listener: LinkListener,
-    credentials: LinkCredentials,
-    tickets: TlsTickets,
+    { credentials, tickets, clock }: AttemptMeans,
   ) {
     this.#target = target;
     this.#listener = listener;
     this.#credentials = credentials;
     this.#tickets = tickets;
+    this.#clock = clock;
   }
 
   run(): Promise<LinkOpening> {
@@ -131,7 +147,7 @@ class Attempt {
   #context(): EndContext {
     const { certificate, password, psk } = this.#credentials;
     return {
-      now: new Date().toISOString(),
+      ...clockWords(this.#clock),
       device: this.#target.clientIdentifier,
       certificate,
       password: password !== undefined,
@@ -184,7 +200,7 @@ class Attempt {
     if (address.isSecure) this.#resumed = false;
     const sockets = openBrokerSocket(
       address,
-      this.#credentials,
+      { ...this.#credentials, floorMs: this.#clock.floorMs },
       session,
       {
         connected: () => {

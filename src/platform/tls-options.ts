@@ -5,8 +5,14 @@
 import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import type { BrokerAddress } from '../broker-url.ts';
+import { checkIdentityAt } from './floor-check.ts';
 import { revocationLists } from './identity.ts';
 import type { LinkCredentials } from './mqtt-link.ts';
+
+export interface TlsTerms extends LinkCredentials {
+  /** It is this late at least, whatever the wall clock says. Wall milliseconds. */
+  readonly floorMs: number;
+}
 
 /**
  * RFC 4279 and RFC 8446. Key exchanges with forward secrecy first; none that shows a certificate, which nobody would judge.
@@ -25,8 +31,8 @@ const SHARED_KEY_CIPHERS = [
   'PSK-CHACHA20-POLY1305',
 ].join(':');
 
-export function tlsOptions({ host, port, transport }: BrokerAddress, credentials: LinkCredentials): ConnectionOptions {
-  const { ca, cert, key, crl, serverName, alpn, psk } = credentials;
+export function tlsOptions({ host, port, transport }: BrokerAddress, credentials: TlsTerms): ConnectionOptions {
+  const { ca, cert, key, crl, serverName, alpn, psk, floorMs } = credentials;
   const name = serverName ?? (isIP(host) === 0 ? host : undefined);
   // Inside a WebSocket it is HTTP that a proxy sees.
   const protocols = transport === 'websocket' ? ['http/1.1'] : alpn;
@@ -36,6 +42,7 @@ export function tlsOptions({ host, port, transport }: BrokerAddress, credentials
     // The environment variable NODE_TLS_REJECT_UNAUTHORIZED has no effect where this is said.
     rejectUnauthorized: true,
     minVersion: 'TLSv1.2',
+    checkServerIdentity: checkIdentityAt(floorMs),
     ...(name === undefined ? {} : { servername: name }),
     ...(protocols === undefined ? {} : { ALPNProtocols: [...protocols] }),
     ...(psk === undefined ? {} : sharedKeyOptions(psk)),

@@ -11,7 +11,9 @@ const CERTIFICATE = {
 
 function context(change: Partial<EndContext> = {}): EndContext {
   const now = '2026-06-01T00:00:00.000Z';
-  return { now, device: 'pump-42', certificate: CERTIFICATE, password: false, psk: false, phase: 'mqtt', ...change };
+  const clock = { now, clock: 'set', floor: '2026-05-01T00:00:00.000Z' } as const;
+  const own = { device: 'pump-42', certificate: CERTIFICATE, password: false, psk: false };
+  return { ...clock, ...own, phase: 'mqtt', ...change };
 }
 
 function failure(code: string, reason?: string): Error {
@@ -68,4 +70,26 @@ test('an error of a kind that nobody has seen is named by where it came from', (
   assert.equal(endOfError(failure('EPROTO'), context()).word, 'tls.other');
   assert.equal(endOfError(failure('EHOSTUNREACH'), context()).word, 'network.unreachable');
   assert.equal(endOfReasonCode(0xff, context()).word, 'broker.refused');
+});
+
+test('whatever dates OpenSSL complains of, under a clock that was never set it is the clock that is named', () => {
+  for (const code of ['CERT_NOT_YET_VALID', 'CERT_HAS_EXPIRED', 'CRL_NOT_YET_VALID', 'CRL_HAS_EXPIRED']) {
+    const never = context({ now: '1970-01-01T00:01:00.000Z', clock: 'unknown' });
+    const { word, text } = endOfError(failure(code), never);
+    assert.equal(word, 'tls.clock');
+    assert.match(
+      text,
+      /clock says 1970-01-01T00:01:00\.000Z, and it is 2026-05-01T00:00:00\.000Z at least: it was never set/,
+    );
+    assert.match(text, new RegExp(code));
+    assert.notEqual(endOfError(failure(code), context()).word, 'tls.clock');
+  }
+  const ahead = endOfError(failure('CERT_HAS_EXPIRED'), context({ now: '2100-01-01T00:00:00.000Z', clock: 'unknown' }));
+  assert.match(ahead.text, /clock says 2100-01-01T00:00:00\.000Z, which can not be true/);
+});
+
+test('other faults keep their words under a clock that was never set, and our own certificate is not called early', () => {
+  const never = context({ now: '1970-01-01T00:01:00.000Z', clock: 'unknown' });
+  assert.equal(endOfError(failure('SELF_SIGNED_CERT_IN_CHAIN'), never).word, 'tls.other-ca');
+  assert.equal(endOfError(failure('ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE'), never).word, 'identity.rejected');
 });
