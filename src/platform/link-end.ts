@@ -8,7 +8,7 @@ import type { LinkEnd, LinkWord } from '../ports-broker.ts';
 import type { ClockQuality, FlooredClock } from '../ports.ts';
 import { ENDED_BEFORE_FLOOR } from './floor-check.ts';
 import type { CertificateFacts } from './identity.ts';
-import type { BadPacket } from './packet-bound.ts';
+import type { BadPacket } from './packet-gate.ts';
 
 /** What this side knows of itself when a link fails. */
 export interface EndContext {
@@ -150,7 +150,7 @@ export function endOfBadPacket(
   bytesMax: number,
 ): { readonly end: LinkEnd; readonly reason: number } {
   if (packet.kind === 'malformed')
-    return { end: { word: 'broker.protocol', text: 'a packet whose length is none' }, reason: 0x81 };
+    return { end: { word: 'broker.protocol', text: `a malformed packet: ${packet.why}` }, reason: 0x81 };
   const text = `the broker began a packet of ${packet.bytes} bytes, this side takes ${bytesMax} at most`;
   return { end: { word: 'broker.too-large', text }, reason: 0x95 };
 }

@@ -16,7 +16,7 @@ import type { FlooredClock } from '../ports.ts';
 import { systemClock } from './clock.ts';
 import type { CertificateFacts } from './identity.ts';
 import { clockWords, type EndContext, endOfBadPacket, endOfError, endOfReasonCode, endOfUpgrade } from './link-end.ts';
-import { type BadPacket, PacketBound } from './packet-bound.ts';
+import { type BadPacket, PacketGate } from './packet-gate.ts';
 import { messageOf, rejectAsFault, termsOf, tooLarge, wasSubscribed } from './mqtt-answers.ts';
 import { publishBytes } from './publish-bytes.ts';
 import { Tap } from './tap.ts';
@@ -139,7 +139,10 @@ class Attempt {
       client.on('error', (error) => this.#fail(endOfError(error, this.#context())));
       client.on('disconnect', (packet) => this.#noteEnd(endOfReasonCode(packet.reasonCode ?? 0, this.#context())));
       client.on('close', () => this.#onClose());
-      client.on('message', (topic, payload, packet) => this.#listener.message(messageOf(topic, payload, packet)));
+      // What came behind a bad packet is nothing that this side acts on.
+      client.on('message', (topic, payload, packet) => {
+        if (!this.#over) this.#listener.message(messageOf(topic, payload, packet));
+      });
       client.connect();
     });
   }
@@ -226,7 +229,7 @@ class Attempt {
     stream.on('drain', () => this.#up && !this.#over && this.#listener.drained());
     return new Tap(stream, {
       inbound: (chunk) => this.#listener.inbound(chunk),
-      guard: { bound: new PacketBound(INBOUND_PACKET_BYTES_MAX), bad: (packet) => this.#refuse(packet) },
+      guard: { gate: new PacketGate(INBOUND_PACKET_BYTES_MAX), bad: (packet) => this.#refuse(packet) },
       plain: !address.isSecure || library !== undefined,
     });
   }

@@ -3,7 +3,7 @@
  * there at once and each packet in one piece, except CONNECT, which waits for the handshake.
  */
 import { Duplex } from 'node:stream';
-import type { BadPacket, PacketBound } from './packet-bound.ts';
+import type { BadPacket, PacketGate } from './packet-gate.ts';
 
 /** Time for MQTT.js to read what came before the socket closed, milliseconds. */
 const LAST_WORDS_MS = 1000;
@@ -12,7 +12,7 @@ export interface TapOptions {
   /** Returns what of a chunk is MQTT.js's. */
   readonly inbound: (chunk: Buffer) => readonly Buffer[];
   /** `bad`: this packet was not let through, and nothing behind it; the link has to end. */
-  readonly guard?: { readonly bound: PacketBound; readonly bad: (packet: BadPacket) => void };
+  readonly guard?: { readonly gate: PacketGate; readonly bad: (packet: BadPacket) => void };
   /** There is no handshake to wait for, or the stream waits for it by itself. */
   readonly plain: boolean;
 }
@@ -36,7 +36,7 @@ export class Tap extends Duplex {
       for (const bytes of early) socket.write(bytes);
     });
     socket.on('data', (chunk: Buffer) => {
-      const found = guard?.bound.take(chunk);
+      const found = guard?.gate.take(chunk);
       const sound = found === undefined ? chunk : chunk.subarray(0, found.at);
       for (const part of inbound(sound)) if (!this.push(part)) socket.pause();
       if (found !== undefined) guard?.bad(found);

@@ -18,6 +18,8 @@ import { MOSQUITTO_2_0_20 } from '../scripted-broker/profiles.ts';
 
 export const ROOT = 'fp/v1/pump-42';
 const FAST_CLOCK = fileURLToPath(new URL('../scripted-broker/fast-clock.mjs', import.meta.url));
+/** As systemd/fieldpost.service starts it: what leaks ends the process, where V8 would else let it grow for a while. */
+const HEAP = ['--max-semi-space-size=1', '--max-old-space-size=64'];
 const SPEED = 20;
 const RECEIPT_EVERY_MS = 20;
 const DEADLINE_MS = 60_000;
@@ -74,7 +76,7 @@ async function changedProgram(undo: Undo, { program, plant }: StageOptions): Pro
     text = text.replace(plant.find, () => plant.put);
   }
   await writeFile(file, text);
-  return [node, '--import', FAST_CLOCK, file];
+  return [node, ...HEAP, '--import', FAST_CLOCK, file];
 }
 
 export async function setFuzzStage(undo: Undo, options: StageOptions): Promise<FuzzStage> {

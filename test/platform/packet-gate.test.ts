@@ -1,10 +1,11 @@
-/** Packets that are too large are known by their first bytes, however they are cut, and end the link before they are read. */
+/** Packets that are too large or malformed are known by their first bytes, however they are cut, and end the link before they are read. */
 import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import fc from 'fast-check';
+import { generate } from 'mqtt-packet';
 import { mqttLinkOpener } from '../../src/platform/mqtt-link.ts';
-import { PacketBound } from '../../src/platform/packet-bound.ts';
+import { type BadPacket, PacketGate } from '../../src/platform/packet-gate.ts';
 import type { LinkEnd } from '../../src/ports-broker.ts';
 import { until } from '../rig/wait.ts';
 
@@ -39,7 +40,7 @@ test('the first packet beyond the bound is found where it begins, in any cutting
       (sizes, tooLong, steps) => {
         const sound = Buffer.concat(sizes.map(packet));
         const stream = Buffer.concat([sound, header(0x32, tooLong)]);
-        const bound = new PacketBound(303);
+        const bound = new PacketGate(303);
         let at = 0;
         for (let step = 0; at < stream.length; step += 1) {
           const chunk = stream.subarray(at, at + (steps[step % steps.length] as number));
@@ -59,11 +60,64 @@ test('the first packet beyond the bound is found where it begins, in any cutting
   );
 });
 
-test('a length of five bytes is none', () => {
-  assert.deepEqual(new PacketBound(1000).take(Buffer.of(0xd0, 0, 0x30, 0x80, 0x80, 0x80, 0x80, 1)), {
-    kind: 'malformed',
-    at: 2,
+/** What the gate finds in these bytes, fed in pieces of this size. */
+function judged(bytes: Buffer, size: number): BadPacket['kind'] | undefined {
+  const gate = new PacketGate(ANNOUNCED);
+  for (let at = 0; at < bytes.length; at += size) {
+    const found = gate.take(bytes.subarray(at, at + size));
+    if (found !== undefined) return found.kind;
+  }
+  return undefined;
+}
+
+const RUBBISH: readonly (readonly [string, readonly number[]])[] = [
+  ['a length of five bytes', [0x30, 0x80, 0x80, 0x80, 0x80, 1]],
+  ['QoS 3', [0x36, 4, 0, 1, 0x61, 0]],
+  ['a publish that ends before its topic length', [0x32, 1, 0]],
+  ['a publish that ends before its identifier', [0x32, 4, 0, 1, 0x61, 7]],
+  ['a publish whose topic is longer than it', [0x34, 6, 0, 200, 0x61, 0x61, 0, 1]],
+  ['a publish with identifier 0', [0x32, 5, 0, 1, 0x61, 0, 0]],
+  ['an empty PUBACK', [0x40, 0]],
+  ['a PUBREC of one byte', [0x50, 1, 1]],
+  ['a PUBREL with identifier 0', [0x62, 2, 0, 0]],
+  ['a SUBACK without an identifier', [0x90, 1, 0]],
+  ['an UNSUBACK with identifier 0', [0xb0, 4, 0, 0, 0, 0]],
+];
+
+for (const [name, bytes] of RUBBISH) {
+  test(`malformed, in any cutting and behind sound packets: ${name}`, () => {
+    const sound = Buffer.of(0xd0, 0, 0x20, 3, 0, 0, 0, 0x32, 6, 0, 1, 0x61, 0, 1, 0x62, 0x40, 2, 0, 1);
+    for (const size of [1, 2, 3, 7, 1000]) {
+      assert.equal(judged(Buffer.concat([sound, Buffer.from(bytes), sound]), size), 'malformed');
+      assert.equal(judged(sound, size), undefined);
+    }
   });
+}
+
+test('whatever a sound broker sends passes, in any cutting', () => {
+  const messageId = fc.integer({ min: 1, max: 65_535 });
+  const publish = fc.record({
+    cmd: fc.constant('publish' as const),
+    topic: fc
+      .string({ minLength: 1, maxLength: 300, unit: 'grapheme-ascii' })
+      .map((topic) => topic.replace(/[#+]/g, 'x')),
+    payload: fc.uint8Array({ maxLength: 500 }).map((bytes) => Buffer.from(bytes)),
+    qos: fc.constantFrom(0 as const, 1 as const, 2 as const),
+    dup: fc.constant(false),
+    retain: fc.boolean(),
+    messageId,
+  });
+  const ack = fc.record({ cmd: fc.constantFrom('puback' as const, 'pubrec' as const, 'pubrel' as const), messageId });
+  const suback = fc.record({ cmd: fc.constant('suback' as const), messageId, granted: fc.constant<number[]>([1]) });
+  const ping = fc.constant({ cmd: 'pingresp' as const });
+  const packets = fc.array(fc.oneof(publish, ack, suback, ping), { maxLength: 12 });
+  const protocolVersion = fc.constantFrom(4, 5);
+  fc.assert(
+    fc.property(packets, protocolVersion, fc.integer({ min: 1, max: 64 }), (all, version, size) => {
+      const bytes = Buffer.concat(all.map((each) => generate(each, { protocolVersion: version })));
+      assert.equal(judged(bytes, size), undefined);
+    }),
+  );
 });
 
 interface Ended {
