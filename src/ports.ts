@@ -250,6 +250,36 @@ export interface StateStore {
   ): Promise<StateDocument<Value>>;
 }
 
+// ---- signatures of commands -----------------------------------------------------------------------------------------
+
+/** Why a signature does not count, for programs. */
+export type SignatureFault =
+  | 'signature.malformed'
+  | 'signature.algorithm'
+  | 'signature.wrong'
+  | 'signature.namespace'
+  | 'signature.signer'
+  | 'signature.not-yet-valid'
+  | 'signature.expired'
+  | 'signature.signers';
+
+export interface Signer {
+  /** As the file of who may sign has it. */
+  readonly principal: string;
+  /** The fingerprint of the key. */
+  readonly key: string;
+}
+
+/** `message` is for whoever sent it: it tells nothing that they could not know. */
+export type SignatureVerdict =
+  | { readonly kind: 'good'; readonly signer: Signer }
+  | { readonly kind: 'bad'; readonly code: SignatureFault; readonly message: string };
+
+export interface SignatureJudge {
+  /** Whether somebody who may has signed these bytes as a command. Never throws. */
+  judge(text: Buffer, signature: string): SignatureVerdict;
+}
+
 // ---- telemetry ------------------------------------------------------------------------------------------------------
 
 /** QoS 0, may be lost. False: not sent (offline or the socket is full); the caller counts it as dropped. */
