@@ -1,10 +1,10 @@
 /**
- * What rides on the link, put together: who sends events, who takes receipts, presence, the subscription, and the connection
+ * What rides on the link, put together: who sends events, who takes receipts, presence, the subscriptions, and the connection
  * that all of them share. Part of the composition root.
  */
 import { Connection, type Traffic } from './broker/connection.ts';
 import { Presence, type SensorDocument, type StatusFigures, type Why } from './broker/presence.ts';
-import { Subscription } from './broker/subscription.ts';
+import { Subscriptions } from './broker/subscriptions.ts';
 import type { Topics } from './broker/topics.ts';
 import { ulid } from './broker/ulid.ts';
 import type { DeviceConfig } from './config/schema.ts';
@@ -50,7 +50,7 @@ export class AgentLink {
   readonly receipts: Receipts;
   readonly presence: Presence;
   readonly connection: Connection;
-  readonly #subscription: Subscription;
+  readonly #subscriptions: Subscriptions;
   #eventsHeld: string | undefined;
   #guarantee: Guarantee | undefined;
 
@@ -82,7 +82,7 @@ export class AgentLink {
       info: options.info,
       sensors: options.sensors,
     });
-    this.#subscription = new Subscription({ ...ports, topics, onChange });
+    this.#subscriptions = new Subscriptions({ ...ports, topics, onChange });
     this.connection = this.#makeConnection();
   }
 
@@ -104,7 +104,7 @@ export class AgentLink {
   /** Our own topics that an access rule refuses, below the root. */
   get forbiddenTopics(): readonly string[] {
     const forbidden = this.presence.forbidden.map((topic) => this.#options.topics.below(topic));
-    return this.#subscription.refused ? [...forbidden, 'down/#'] : forbidden;
+    return [...forbidden, ...this.#subscriptions.refused];
   }
 
   /** QoS 0: not sent while there is no link, or while its socket is full of what matters more. */
@@ -168,7 +168,7 @@ export class AgentLink {
       up: (link, session, generation, held) => this.#onUp(link, session, generation, held),
       down: () => {
         this.sender.detach();
-        this.#subscription.down();
+        this.#subscriptions.down();
         this.presence.down();
         this.#options.onDown();
       },
@@ -186,7 +186,7 @@ export class AgentLink {
     if (this.#eventsHeld === undefined) log.info('guarantee on this broker', { guarantee: word, why });
     else log.error('events are held back in the ledger', { guarantee: 'held', reason: this.#eventsHeld });
     this.presence.up(link, session);
-    this.#subscription.up(link);
+    this.#subscriptions.up(link);
     // Not over a plain connection, nor with a pre-shared key.
     if (link.resumed !== undefined && broker.tls?.psk === undefined) this.#options.onSecureLink();
     this.#options.onUp();

@@ -162,6 +162,10 @@ test('the EMQX rules allow and refuse what the Mosquitto ones do', async () => {
     [false, 'pump-42', 'publish', 'other'],
     [true, 'pump-43', 'publish', 'fp/v1/pump-43/up/status'],
     [true, 'pump-42', 'subscribe', 'fp/v1/pump-42/down/#'],
+    [true, 'pump-42', 'subscribe', 'fp/v1/_group/north/down/#'],
+    [false, 'pump-42', 'publish', 'fp/v1/_group/north/down/command/ping/1'],
+    [false, 'collector', 'publish', 'fp/v1/_group/north/down/command/ping/1'],
+    [true, 'operator', 'publish', 'fp/v1/_group/north/down/command/ping/1'],
     // Mosquitto grants these and delivers nothing; EMQX refuses them.
     [false, 'pump-42', 'subscribe', 'fp/v1/+/+/#'],
     [false, 'pump-42', 'subscribe', 'fp/v1/+/down/#'],
@@ -188,6 +192,6 @@ test('the EMQX rules allow and refuse what the Mosquitto ones do', async () => {
   }
   assert.deepEqual(rules.at(-1), ['deny', 'all']);
   const asShipped = readRules(text);
-  assert.equal(asShipped.length, 4);
+  assert.equal(asShipped.length, 5);
   assert.equal(allows(asShipped, 'collector', 'subscribe', 'fp/v1/+/up/#'), false);
 });

@@ -160,6 +160,21 @@ test('a device reads below its own down/ and hears nothing else', { skip }, asyn
   );
 });
 
+test('a device hears commands to a group, which only the operator may send', { skip }, async (t) => {
+  const broker = await startShipped(t);
+  const device = await broker.connect('pump-42');
+  const operator = await broker.connect('operator');
+  const heard: string[] = [];
+  device.on('message', (topic) => heard.push(topic));
+  await device.subscribeAsync('fp/v1/_group/north/down/#', { qos: 1 });
+  const topic = 'fp/v1/_group/north/down/command/ping/1';
+  assert.equal(await refusal(operator, topic), undefined);
+  await until(() => heard.includes(topic), 'the command', DEADLINE_MS);
+  const consumer = await broker.connect('collector');
+  for (const one of [device, consumer]) assert.equal(await refusal(one, topic), 0x87);
+  assert.equal(await refusal(operator, 'fp/v1/_group/north/up/status'), 0x87);
+});
+
 test('the consumer and the operator of the examples can do their part and no more', { skip }, async (t) => {
   const broker = await startShipped(t);
   const device = await broker.connect('pump-42');

@@ -71,6 +71,11 @@ export class Presence {
   }
 
   /** The link is up: birth. */
+  /** Of the connection that there is, or was last; undefined before the first. */
+  get session(): string | undefined {
+    return this.#session === '' ? undefined : this.#session;
+  }
+
   up(link: Link, session: string): void {
     const { clock, topics, info } = this.#options;
     this.#link = link;

@@ -1,16 +1,15 @@
 /**
- * The one subscription, `down/#`: made anew on every connection (a broker may have lost it although the session is said to
- * be present), and tried again slowly where an access rule refuses it.
+ * A subscription, `down/#` or that of a group: made anew on every connection (a broker may have lost it although the session is
+ * said to be present), and tried again slowly where an access rule refuses it. The others are none the worse for that.
  */
 import { reasonOf } from '../fault.ts';
 import type { Clock, Log, Timer } from '../ports.ts';
 import type { Link } from '../ports-broker.ts';
-import type { Topics } from './topics.ts';
 
 const AGAIN_MS = 300_000;
 
 export interface SubscriptionOptions {
-  readonly topics: Topics;
+  readonly filter: string;
   readonly clock: Clock;
   readonly log: Log;
   /** `refused` has changed. */
@@ -27,7 +26,11 @@ export class Subscription {
     this.#options = options;
   }
 
-  /** Commands and receipts do not reach this device. */
+  get filter(): string {
+    return this.#options.filter;
+  }
+
+  /** What it is for does not reach this device. */
   get refused(): boolean {
     return this.#refused;
   }
@@ -43,12 +46,12 @@ export class Subscription {
   }
 
   #subscribe(link: Link): void {
-    const { topics, log, clock } = this.#options;
-    link.subscribe(topics.downAll, 1).then(
+    const { filter, log, clock } = this.#options;
+    link.subscribe(filter, 1).then(
       () => this.#note(link, false),
       (error: unknown) => {
         if (this.#link !== link) return;
-        if (!this.#refused) log.error('broker refuses the subscription to down/#', { reason: reasonOf(error) });
+        if (!this.#refused) log.error('broker refuses a subscription', { filter, reason: reasonOf(error) });
         this.#again = clock.after(AGAIN_MS, () => this.#subscribe(link));
         this.#note(link, true);
       },

@@ -12,22 +12,46 @@ export interface Topics {
   readonly log: string;
   /** Subscription filter for everything that comes down to this device. */
   readonly downAll: string;
+  /** The same for what comes to the groups that it is in. */
+  readonly groups: readonly { readonly group: string; readonly filter: string }[];
   sensor(sensor: string): string;
   telemetry(sensor: string): string;
   event(stream: string): string;
   response(command: string, id: string): string;
-  /** Whether a response topic that a requester names is inside our own tree: an answer never goes anywhere else. */
+  /**
+   * Whether a response topic that a requester names is below our own `up/response/`, or below the prefix that the
+   * configuration allows: an answer never goes anywhere else.
+   */
   isResponse(topic: string | undefined): topic is string;
   /** The part of one of our topics below the root, for status and log. */
   below(topic: string): string;
-  /** The command and id of an inbound command topic; undefined for any other topic. */
-  parseCommand(topic: string): { readonly command: string; readonly id: string } | undefined;
+  /** Where a command for this device is published. */
+  command(command: string, id: string): string;
+  /** The command and id of an inbound command topic, and the group it came to; undefined for any other topic. */
+  parseCommand(topic: string): InboundCommand | undefined;
 }
 
+export interface InboundCommand {
+  readonly command: string;
+  readonly id: string;
+  readonly group?: string;
+}
+
+export interface TopicsOptions {
+  readonly groups?: readonly string[] | undefined;
+  /** Levels below which a response topic may lie, beside our own. */
+  readonly responsePrefix?: string | undefined;
+}
+
+/** In place of a device: what follows is a group. */
+const GROUP_LEVEL = '_group';
+const RESPONSE_LENGTH_MAX = 512;
+
 /** Topics of one device. `prefix` has no leading or trailing slash; the default is `fp/v1`. */
-export function topicsOf(prefix: string, device: string): Topics {
+export function topicsOf(prefix: string, device: string, options: TopicsOptions = {}): Topics {
   const root = `${prefix}/${device}`;
-  const commandStart = `${root}/down/command/`;
+  const { groups = [], responsePrefix } = options;
+  const responseStarts = [`${root}/up/response/`, ...(responsePrefix === undefined ? [] : [`${responsePrefix}/`])];
   return {
     device,
     root,
@@ -36,19 +60,52 @@ export function topicsOf(prefix: string, device: string): Topics {
     receipt: `${root}/down/receipt`,
     log: `${root}/up/log`,
     downAll: `${root}/down/#`,
+    groups: groups.map((group) => ({ group, filter: `${groupRoot(prefix, group)}/down/#` })),
     sensor: (sensor) => `${root}/up/sensor/${sensor}`,
     telemetry: (sensor) => `${root}/up/telemetry/${sensor}`,
     event: (stream) => `${root}/up/event/${stream}`,
     response: (command, id) => `${root}/up/response/${command}/${id}`,
     isResponse: (topic): topic is string =>
-      topic !== undefined && topic.startsWith(`${root}/up/response/`) && topic.length <= 512 && !/[#+\0]/.test(topic),
+      topic !== undefined &&
+      responseStarts.some((start) => topic.startsWith(start)) &&
+      topic.length <= RESPONSE_LENGTH_MAX &&
+      !/[#+\0]/.test(topic),
     below: (topic) => (topic.startsWith(`${root}/`) ? topic.slice(root.length + 1) : topic),
+    command: (command, id) => commandTopic(root, command, id),
     parseCommand: (topic) => {
-      if (!topic.startsWith(commandStart)) return undefined;
-      const levels = topic.slice(commandStart.length).split('/');
-      const [command, id] = levels;
-      if (levels.length !== 2 || !command || !id) return undefined;
-      return { command, id };
+      const own = commandBelow(root, topic);
+      if (own !== undefined) return own;
+      for (const group of groups) {
+        const found = commandBelow(groupRoot(prefix, group), topic);
+        if (found !== undefined) return { ...found, group };
+      }
+      return undefined;
     },
   };
+}
+
+/** Where a command for all devices of a group is published; each answers on a topic of its own. */
+export function groupCommandTopic(prefix: string, group: string, command: string, id: string): string {
+  return commandTopic(groupRoot(prefix, group), command, id);
+}
+
+/** `device` may be `+`: the answers of all. */
+export function responseFilter(prefix: string, device: string, command: string, id: string): string {
+  return `${prefix}/${device}/up/response/${command}/${id}`;
+}
+
+function groupRoot(prefix: string, group: string): string {
+  return `${prefix}/${GROUP_LEVEL}/${group}`;
+}
+
+function commandTopic(root: string, command: string, id: string): string {
+  return `${root}/down/command/${command}/${id}`;
+}
+
+function commandBelow(root: string, topic: string): InboundCommand | undefined {
+  const start = `${root}/down/command/`;
+  if (!topic.startsWith(start)) return undefined;
+  const levels = topic.slice(start.length).split('/');
+  const [command, id] = levels;
+  return levels.length === 2 && command && id ? { command, id } : undefined;
 }

@@ -1,6 +1,6 @@
 /**
  * Who may do what on the workbench's brokers (DESIGN section 3): a device writes below its own `up/` and reads below its
- * own `down/`; a consumer reads every `up/` and writes receipts; an operator writes commands and reads status and
+ * own `down/` and that of the groups; a consumer reads every `up/` and writes receipts; an operator writes commands and reads status and
  * responses. The same rules as a predicate for the embedded broker and
  * as an acl_file for Mosquitto. Who somebody is, is the common name of the client certificate.
  */
@@ -26,17 +26,23 @@ export function maySubscribe(rules: AccessRules, name: string, filter: string): 
   if (levels === undefined) return false;
   const [device, way] = levels;
   if (rules.consumers.includes(name)) return device !== '#' && way === 'up';
+  if (device === '_group') return levels[2] === 'down';
   return device === name && way === 'down';
 }
 
 export function mosquittoAcl(rules: AccessRules): string {
   const { prefix, operators = [] } = rules;
-  const lines = [`pattern write ${prefix}/%u/up/#`, `pattern read ${prefix}/%u/down/#`];
+  const lines = [
+    `pattern write ${prefix}/%u/up/#`,
+    `pattern read ${prefix}/%u/down/#`,
+    `pattern read ${prefix}/_group/+/down/#`,
+  ];
   for (const name of rules.consumers) {
     lines.push('', `user ${name}`, `topic read ${prefix}/+/up/#`, `topic write ${prefix}/+/down/receipt`);
   }
   for (const name of operators) {
     lines.push('', `user ${name}`, `topic write ${prefix}/+/down/command/#`);
+    lines.push(`topic write ${prefix}/_group/+/down/command/#`);
     for (const below of ['status', 'info', 'sensor/#', 'log', 'response/#'])
       lines.push(`topic read ${prefix}/+/up/${below}`);
   }

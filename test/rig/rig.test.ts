@@ -200,10 +200,12 @@ test('the embedded broker knows clients by certificate and holds them to the rul
 test('the access rules are the same for both brokers', () => {
   assert.match(
     mosquittoAcl(RULES),
-    /^pattern write fp\/v1\/%u\/up\/#\npattern read fp\/v1\/%u\/down\/#\n\nuser collector\n/,
+    /^pattern write fp\/v1\/%u\/up\/#\npattern read fp\/v1\/%u\/down\/#\npattern read fp\/v1\/_group\/\+\/down\/#\n\nuser collector\n/,
   );
   for (const [name, filter, allowed] of [
     ['pump-42', 'fp/v1/pump-42/down/#', true],
+    ['pump-42', 'fp/v1/_group/north/down/#', true],
+    ['pump-42', 'fp/v1/_group/north/up/#', false],
     ['pump-42', 'fp/v1/+/down/#', false],
     ['pump-42', 'fp/v1/pump-42/up/#', false],
     ['pump-42', '#', false],
