@@ -17,16 +17,18 @@ const ports: Readonly<Record<keyof AgentCommandsOptions['ports'], unknown>> = {
   host: nothing,
   processFigures: nothing,
   certificates: nothing,
+  signatures: nothing,
   restart: nothing,
 };
 
 export function allCommands(): readonly Command[] {
   const options: Readonly<Record<keyof AgentCommandsOptions, unknown>> = {
-    config: { commands: {}, schedule: [], sensors: [] },
+    config: { commands: {}, schedule: [], sensors: [], device: {} },
     ports,
     topics: topicsOf('fp/v1', 'device'),
     sensors: [],
     status: nothing,
+    session: nothing,
     info: nothing,
     events: nothing,
     auditSink: nothing,

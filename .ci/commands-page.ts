@@ -19,7 +19,7 @@ What the device can be asked. A request goes to \`down/command/<command>/<id>\`,
 limits. \`args\` of the request and \`result\` of the answer are below, one table a command; a name with \`[]\` is one of
 a list, \`?\` may be left out. \`info.get\` answers with the same as JSON Schema (\`requests\`), of the commands that are on.
 
-A command that changes something is off unless \`commands\` in device.json says otherwise.
+A command that changes something is off unless \`commands\` in device.json says \`on\` or \`signed\`.
 `;
 
 export function commandsPage(commands: readonly Command[]): string {
@@ -36,16 +36,22 @@ function errorsSection(): string {
   return `## What every command may answer\n\n| \`error.code\` | meaning |\n|---|---|\n${rows.join('')}`;
 }
 
-function commandSection({ name, changes, summary, args, result, errors = {} }: Command): string {
+function commandSection({ name, changes, dangerous, summary, args, result, errors = {} }: Command): string {
   const taken = rowsOf(jsonSchemaOf(args));
   const given = rowsOf(jsonSchemaOf(result));
   const codes = Object.entries(errors).map(([code, meaning]) => `| \`${code}\` | ${meaning} |\n`);
   return [
-    `## \`${name}\`\n\n${summary} ${changes ? 'Changes something: off by default.' : 'Reads only: on by default.'}\n`,
+    `## \`${name}\`\n\n${summary} ${policyText(changes, dangerous)}\n`,
     taken.length === 0 ? 'No arguments.\n' : table('argument', taken),
     given.length === 0 ? 'The result is an empty object.\n' : table('result', given),
     ...(codes.length === 0 ? [] : [`| \`error.code\` | meaning |\n|---|---|\n${codes.join('')}`]),
   ].join('\n');
+}
+
+function policyText(changes: boolean, dangerous?: true): string {
+  if (!changes) return 'Reads only: on by default.';
+  const session = dangerous === true ? " Dangerous: signed, it names the status's session." : '';
+  return `Changes something: off by default.${session}`;
 }
 
 function table(head: string, rows: readonly Row[]): string {

@@ -8,6 +8,7 @@ import { certificateStatusCommand } from './command/certificate-status.ts';
 import type { Command } from './command/command.ts';
 import { CommandDesk, type Response } from './command/desk.ts';
 import { eventsCommands, type EventsDesk } from './command/events.ts';
+import { GroupDoor } from './command/group-door.ts';
 import { type HeldAnswer, HeldAnswers } from './command/held-answers.ts';
 import { infoGetCommand } from './command/info-get.ts';
 import { LogTail } from './command/log-tail.ts';
@@ -33,6 +34,7 @@ import type {
   LogControl,
   ProcessFigures,
   SampleSink,
+  SignatureJudge,
   StateStore,
 } from './ports.ts';
 import type { InboundMessage, Link } from './ports-broker.ts';
@@ -53,11 +55,15 @@ export interface AgentCommandsOptions {
     readonly processFigures: () => Promise<ProcessFigures>;
     /** Of the files as they are now; throws when one can not be read. */
     readonly certificates: () => readonly CertificateText[];
+    /** Undefined: the configuration names no signers. */
+    readonly signatures: SignatureJudge | undefined;
     /** Asks the process to end in the ordinary way, to be started again. */
     readonly restart: () => void;
   };
   readonly topics: Topics;
   readonly status: () => Document;
+  /** Of the connection that there is. */
+  readonly session: () => string | undefined;
   readonly info: () => Document;
   readonly events: EventsDesk;
   readonly auditSink: EventSink;
@@ -74,10 +80,11 @@ export class AgentCommands {
   readonly #all: readonly Command[];
   readonly #held = new HeldAnswers();
   readonly #desk: CommandDesk;
+  readonly #groups: GroupDoor;
   readonly #schedule: Schedule;
 
   constructor(options: AgentCommandsOptions) {
-    const { config, ports, topics, samples, auditSink } = options;
+    const { config, ports, topics, samples, auditSink, session } = options;
     this.#options = options;
     this.#tail = new LogTail({ ...ports, publish: (payload) => samples.publish(topics.log, payload) });
     this.#all = this.#commands();
@@ -85,10 +92,14 @@ export class AgentCommands {
       ...ports,
       topics,
       auditSink,
+      session,
+      device: config.device.id,
       policy: config.commands,
       commands: this.#all,
       respond: (response) => this.#respond(response),
     });
+    const pass = (message: InboundMessage): void => this.#desk.take(message);
+    this.#groups = new GroupDoor({ ...ports, topics, spreadMs: config.device.groupSpread, pass });
     this.#schedule = new Schedule({ ...ports, entries: config.schedule, desk: this.#desk });
   }
 
@@ -112,7 +123,7 @@ export class AgentCommands {
   }
 
   take(message: InboundMessage): void {
-    this.#desk.take(message);
+    this.#groups.take(message);
   }
 
   /** Once the link takes answers. */
@@ -128,6 +139,7 @@ export class AgentCommands {
 
   stop(): void {
     this.#schedule.stop();
+    this.#groups.stop();
   }
 
   #commands(): readonly Command[] {

@@ -26,6 +26,7 @@ import type {
   LogControl,
   ProcessFigures,
   SampleSink,
+  SignatureJudge,
   StateStore,
   Supervisor,
   TimeService,
@@ -58,6 +59,8 @@ export interface AgentPorts {
   readonly supervisor: Supervisor;
   /** Undefined: events are not signed. */
   readonly signer: EventSigner | undefined;
+  /** Of commands; undefined: the configuration names no signers. */
+  readonly signatures: SignatureJudge | undefined;
   /** Bytes that this process has written to storage; undefined where the system does not tell. */
   readonly writtenBytes: () => number | undefined;
   /** The status for whoever stands at the device. */
@@ -96,7 +99,7 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     const { config, ports } = options;
-    this.#topics = topicsOf(config.topics.prefix, config.device.id);
+    this.#topics = topicsOf(config.topics.prefix, config.device.id, { ...config.topics, groups: config.device.groups });
     this.#ledger = this.#makeLedger();
     this.#link = this.#makeLink();
     const onBetter = (): void => this.#link.connection.clockChanged();
@@ -208,6 +211,7 @@ export class Agent {
       topics: this.#topics,
       samples,
       status: () => this.#link.presence.document('online'),
+      session: () => this.#link.presence.session,
       info: () => this.#info(),
       events: new EventCare({
         ledger: this.#ledger,

@@ -1,7 +1,7 @@
 /** `fieldpost check` and the dispatcher, as processes: what they print where, and the exit status. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -51,6 +51,23 @@ async function place(t: TestContext, days = 365, device = 'pump-42'): Promise<Pl
   write();
   return { folder, config, key, write };
 }
+
+test('who may sign is judged: lines that can not be read are warnings, a file for all to write is a problem', async (t) => {
+  const here = await place(t);
+  const { folder, config } = here;
+  const file = join(folder, 'allowed_signers');
+  here.write();
+  const document = JSON.parse(readFileSync(config, 'utf8')) as object;
+  writeFileSync(config, JSON.stringify({ ...document, commands: { 'agent.restart': 'signed' }, signers: { file } }));
+  assert.match(fieldpost('check', '--config', config).err, /allowed signers .*must be a readable file, got ENOENT/);
+  writeFileSync(file, '# nobody yet\nops@example.org ssh-rsa AAAA\n', { mode: 0o644 });
+  const warned = fieldpost('check', '--config', config);
+  assert.deepEqual([warned.status, /line 2: must have a key of ssh-ed25519/.test(warned.err)], [0, true], warned.err);
+  assert.match(warned.err, /names nobody/);
+  chmodSync(file, 0o666);
+  const wrong = fieldpost('check', '--config', config);
+  assert.deepEqual([wrong.status, /writable by its owner alone/.test(wrong.err)], [78, true], wrong.err);
+});
 
 test('a sound configuration: a summary on stdout and exit status 0', async (t) => {
   const { config } = await place(t);

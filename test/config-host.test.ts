@@ -66,7 +66,35 @@ const MISTAKES: readonly (readonly [what: string, change: Record<string, unknown
     { schedule: [{ cron: '0 3 * * *', command: 'ping' }], commands: { ping: 'off' } },
     '/schedule/0/command: must be a command that is on: /commands says "off" of it, got "ping"',
   ],
-  ['a word that is no policy', { commands: { ping: 'yes' } }, '/commands/ping: must be "on" or "off", got "yes"'],
+  [
+    'a signed command in the schedule',
+    {
+      schedule: [{ cron: '0 3 * * *', command: 'ping' }],
+      commands: { ping: 'signed' },
+      signers: { file: '/etc/fieldpost/allowed_signers' },
+    },
+    '/schedule/0/command: must be a command that is on: /commands says "signed" of it, got "ping"',
+  ],
+  [
+    'signatures without signers',
+    { commands: { 'agent.restart': 'signed' } },
+    '/signers: must be given, as in {"file":"/etc/fieldpost/allowed_signers"}: /commands says "signed", got nothing',
+  ],
+  [
+    'answers among what other devices say',
+    { topics: { responsePrefix: 'fp/v1/pump-43/up' } },
+    '/topics/responsePrefix: must be levels that are not those of the devices, fp/v1, got "fp/v1/pump-43/up"',
+  ],
+  [
+    'answers anywhere',
+    { topics: { prefix: 'a/b', responsePrefix: 'a' } },
+    '/topics/responsePrefix: must be levels that are not those of the devices, a/b, got "a"',
+  ],
+  [
+    'a word that is no policy',
+    { commands: { ping: 'yes' } },
+    '/commands/ping: must be "on", "off" or "signed", got "yes"',
+  ],
 ];
 
 for (const [what, change, told] of MISTAKES) {

@@ -12,7 +12,7 @@ const ROOT = resolve(import.meta.dirname, '..');
 
 test('the smallest configuration gets every default, durations as milliseconds and sizes as bytes', () => {
   assert.deepEqual(good(base()), {
-    device: { id: 'pump-42' },
+    device: { id: 'pump-42', groups: [], groupSpread: 10_000 },
     topics: { prefix: 'fp/v1' },
     broker: {
       urls: ['mqtts://broker.example'],

@@ -9,7 +9,9 @@ import type { SchemaNode } from './schema-node.ts';
 
 /** For keys that no shipped file uses. Paths are as in docs/CONFIGURATION.md, with `{type}` behind a section of several shapes. */
 const MORE: Readonly<Record<string, unknown>> = {
+  'device.groups': ['north'],
   'topics.prefix': 'plant-7/fp/v1',
+  'topics.responsePrefix': 'operators/answers',
   'broker.tls.crl': '/etc/fieldpost/tls/crl.pem',
   'broker.tls.serverName': 'broker.example',
   'broker.tls.alpn': ['mqtt'],
@@ -54,6 +56,7 @@ const MORE: Readonly<Record<string, unknown>> = {
   'schedule[].args': {},
   'schedule[].missed': 'once',
   'schedule[].jitter': '5m',
+  'signers.file': '/etc/fieldpost/allowed_signers',
   commands: { 'agent.restart': 'on' },
 };
 

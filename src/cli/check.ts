@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { problemText } from '../config/problem.ts';
 import type { DeviceConfig } from '../config/schema.ts';
 import { Fault, systemCodeOf } from '../fault.ts';
+import { readSigners } from '../platform/command-signers.ts';
 import { type CertificateFacts, loadIdentity } from '../platform/identity.ts';
 import { readPrivateFile } from '../platform/private-files.ts';
 import { loadConfig } from './config-file.ts';
@@ -63,6 +64,12 @@ function checkFiles(config: DeviceConfig): FileCheck {
     attempt(faults, () => tls.ca === undefined || readable(tls.ca, 'CA certificates'));
   }
   if (passwordFile !== undefined) attempt(faults, () => readPrivateFile(passwordFile, 'password file'));
+  const { signers } = config;
+  const file = signers === undefined ? undefined : attempt(faults, () => readSigners(signers.file));
+  if (signers !== undefined && file !== undefined) {
+    warnings.push(...file.mistakes.map((mistake) => `allowed signers ${signers.file} ${mistake}`));
+    if (file.signers.length === 0) warnings.push(`allowed signers ${signers.file} names nobody`);
+  }
   const certificate = identity?.certificate;
   if (certificate !== undefined) warnings.push(...certificateWarnings(certificate, config.device.id));
   // The service starts without it, and says so until systemd hands it over.

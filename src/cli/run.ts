@@ -15,6 +15,7 @@ import { certificateTexts } from '../platform/certificate-texts.ts';
 import { systemTime } from '../platform/clock.ts';
 import { systemCron } from '../platform/cron.ts';
 import { readHardware } from '../platform/hardware.ts';
+import { commandSigners } from '../platform/command-signers.ts';
 import { hostMetrics } from '../platform/host-metrics.ts';
 import { eventSigner } from '../platform/event-signer.ts';
 import type { CertificateFacts } from '../platform/identity.ts';
@@ -116,6 +117,7 @@ async function serve(
       parseJson,
       supervisor,
       signer: config.ledger.sign === false ? undefined : eventSigner(stateDirectory, config.ledger.sign, log),
+      signatures: config.signers === undefined ? undefined : commandSigners(config.signers.file, clock, log),
       writtenBytes,
       writeLocalStatus: statusFile(process.env['RUNTIME_DIRECTORY'] ?? stateDirectory, log),
       certificates: () => (config.broker.tls === undefined ? [] : certificateTexts(config.broker.tls)),

@@ -69,9 +69,13 @@ export class Audit {
   }
 }
 
-function draftOf(epoch: string, { number, command, id, by, request, outcome }: CommandRecord): EventDraft {
+function draftOf(epoch: string, { number, command, id, by, signed, request, outcome }: CommandRecord): EventDraft {
   const data: Record<string, EventField> = { command: text(command), id: text(id) };
   if (by !== undefined) data['by'] = text(by);
+  if (signed !== undefined) {
+    data['signer'] = text(signed.principal);
+    data['key'] = text(signed.key);
+  }
   data['request'] = text(request);
   data['status'] = text(outcome?.status ?? 'executing');
   if (outcome?.error !== undefined) data['code'] = text(outcome.error.code);

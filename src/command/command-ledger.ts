@@ -9,6 +9,8 @@ import { reasonOf } from '../fault.ts';
 import type { Chance, Clock, Log, StateDocument, StateStore } from '../ports.ts';
 import type { Recalled } from './outcomes.ts';
 import { COMMAND_STATUSES, type Outcome } from './response.ts';
+import { SignerCounters } from './signer-counters.ts';
+import type { SignedBy } from './authorise.ts';
 
 const KEPT_MS = 7 * 86_400_000;
 /** Changing commands of a week: one every ten minutes. Each costs two writes of the whole document. */
@@ -43,6 +45,8 @@ const recordSchema = v.object({
   /** sha256 of the request's bytes, base64url. */
   request: v.string(),
   by: v.exactOptional(v.string()),
+  /** Who signed it, and the number of it. */
+  signed: v.exactOptional(v.object({ principal: v.string(), key: v.string(), n: v.number() })),
   /** Where it is to be answered, and with what: for a run that goes on after a restart. */
   topic: v.exactOptional(v.string()),
   correlation: v.exactOptional(v.string()),
@@ -58,6 +62,8 @@ const documentSchema = v.object({
   epoch: v.pipe(v.string(), v.minLength(1), v.maxLength(64)),
   last: v.pipe(v.number(), v.safeInteger()),
   records: v.array(recordSchema),
+  /** The highest number that each key has used in a signed request, by fingerprint. */
+  counters: v.exactOptional(v.record(v.string(), v.pipe(v.number(), v.safeInteger()))),
 });
 
 export interface CommandRecord {
@@ -66,6 +72,7 @@ export interface CommandRecord {
   readonly id: string;
   readonly request: string;
   readonly by?: string;
+  readonly signed?: SignedBy;
   readonly topic?: string;
   /** Correlation data, base64. */
   readonly correlation?: string;
@@ -80,6 +87,7 @@ export interface BegunRequest {
   readonly id: string;
   readonly request: string;
   readonly by: string | undefined;
+  readonly signed: SignedBy | undefined;
   readonly own: true | undefined;
   readonly topic: string;
   readonly correlation: string | undefined;
@@ -89,6 +97,7 @@ interface CommandDocument {
   readonly epoch: string;
   readonly last: number;
   readonly records: readonly CommandRecord[];
+  readonly counters?: Readonly<Record<string, number>>;
 }
 
 export type Begun =
@@ -108,6 +117,7 @@ export class CommandLedger {
   readonly #options: CommandLedgerOptions;
   /** Oldest first. */
   readonly #records = new Map<string, CommandRecord>();
+  readonly #counters = new SignerCounters();
   #document: StateDocument<CommandDocument> | undefined;
   #epoch = '';
   #last = 0;
@@ -121,7 +131,8 @@ export class CommandLedger {
     const { state, chance, log } = this.#options;
     const initial = { epoch: chance.bytes(8).toString('hex'), last: 0, records: [] };
     const document = await state.open<CommandDocument>('commands', parseDocument, initial);
-    const { epoch, last, records } = document.value;
+    const { epoch, last, records, counters = {} } = document.value;
+    this.#counters.restore(counters);
     this.#epoch = epoch;
     this.#last = last;
     let cutOff = 0;
@@ -156,11 +167,12 @@ export class CommandLedger {
     if (this.#document === undefined) return { kind: 'disk', reason: 'the command ledger is not open' };
     const nowMs = this.#nowMs();
     if (nowMs !== undefined) this.#date(nowMs);
-    const { by, own, correlation, ...asked } = request;
+    const { by, own, correlation, signed, ...asked } = request;
     const record: CommandRecord = {
       ...asked,
       number: this.#last + 1,
       ...(by === undefined ? {} : { by }),
+      ...(signed === undefined ? {} : { signed }),
       ...(own === undefined ? {} : { own }),
       ...(correlation === undefined ? {} : { correlation }),
       ...(nowMs === undefined ? {} : { atMs: nowMs }),
@@ -168,13 +180,33 @@ export class CommandLedger {
     if (!this.#makeRoom(roomOf(record), nowMs)) return { kind: 'full' };
     this.#last = record.number;
     this.#put(record);
+    const takeBack = signed === undefined ? undefined : this.#counters.raise(signed);
     try {
       await this.#write();
       return { kind: 'begun' };
     } catch (error) {
       // It may be on disk all the same, and is then in doubt after a restart: never run, and never run twice.
       this.#records.delete(keyOf(record));
+      takeBack?.();
       return { kind: 'disk', reason: reasonOf(error) };
+    }
+  }
+
+  /** The highest number that a key has used. Known at once, on disk when `begin` or `count` says so. */
+  counterOf(key: string): number {
+    return this.#counters.of(key);
+  }
+
+  /** A signed request that is not kept otherwise has its number on disk. The reason, where it could not be put there. */
+  async count(signed: SignedBy): Promise<string | undefined> {
+    if (this.#document === undefined) return 'the command ledger is not open';
+    const takeBack = this.#counters.raise(signed);
+    try {
+      await this.#write();
+      return undefined;
+    } catch (error) {
+      takeBack();
+      return reasonOf(error);
     }
   }
 
@@ -226,7 +258,8 @@ export class CommandLedger {
   }
 
   async #write(): Promise<void> {
-    await this.#document?.write({ epoch: this.#epoch, last: this.#last, records: [...this.#records.values()] });
+    const records = [...this.#records.values()];
+    await this.#document?.write({ epoch: this.#epoch, last: this.#last, records, counters: this.#counters.kept });
   }
 }
 

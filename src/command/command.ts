@@ -21,6 +21,8 @@ export interface CommandSpec<Schema extends v.GenericSchema> {
   readonly name: string;
   /** A changing command is off unless the configuration turns it on. */
   readonly changes: boolean;
+  /** What it does can not be taken back, or cuts the device off: a signed request for it counts in one session only. */
+  readonly dangerous?: true;
   /** One sentence for people. */
   readonly summary: string;
   readonly args: Schema;

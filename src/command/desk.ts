@@ -7,12 +7,12 @@
  */
 import { createHash } from 'node:crypto';
 import type { Topics } from '../broker/topics.ts';
-import { reasonOf } from '../fault.ts';
-import type { Chance, Clock, EventSink, Log, StateStore } from '../ports.ts';
+import { Fault, reasonOf } from '../fault.ts';
+import type { Chance, Clock, EventSink, Log, SignatureJudge, StateStore } from '../ports.ts';
 import type { InboundMessage } from '../ports-broker.ts';
 import { Audit } from './audit.ts';
 import { CommandLedger, type CommandRecord } from './command-ledger.ts';
-import type { Command, RunContext } from './command.ts';
+import type { Command, Document, RunContext } from './command.ts';
 import { isOn, judge, type Judged, type Policy } from './judge.ts';
 import { Outcomes } from './outcomes.ts';
 import { Rate } from './rate.ts';
@@ -41,6 +41,11 @@ export interface DeskOptions {
   readonly auditSink: EventSink;
   readonly commands: readonly Command[];
   readonly policy: Policy;
+  readonly device: string;
+  /** Undefined: nobody may sign. */
+  readonly signatures: SignatureJudge | undefined;
+  /** Of the connection that there is, as the status says it. */
+  readonly session: () => string | undefined;
   /** Resolves when the response is acknowledged; rejects when it could not be sent. */
   readonly respond: (response: Response) => Promise<void>;
 }
@@ -73,6 +78,8 @@ interface Place {
   readonly id: string;
   readonly topic: string;
   readonly correlationData: Buffer | undefined;
+  /** That it was asked of, with others. */
+  readonly group?: string | undefined;
   /** What waits for the final answer to have left. */
   readonly after: (() => void)[];
 }
@@ -180,15 +187,17 @@ export class CommandDesk {
     const { topics, log } = this.#options;
     const found = topics.parseCommand(topic);
     if (found === undefined) return undefined;
-    const { command, id } = found;
+    const { command, id, group } = found;
     if (!LEVEL.test(command) || !LEVEL.test(id)) {
       if (this.#counters.unanswerable === 0) log.warn('command without a usable name or id: not answered');
       this.#counters.unanswerable += 1;
       return undefined;
     }
-    const own = topics.isResponse(responseTopic) ? responseTopic : undefined;
+    // On one topic the answers of a group could not be told apart.
+    const own = group === undefined && topics.isResponse(responseTopic) ? responseTopic : undefined;
     const correlation = (correlationData?.length ?? 0) <= CORRELATION_BYTES_MAX ? correlationData : undefined;
-    return { command, id, topic: own ?? topics.response(command, id), correlationData: correlation, after: [] };
+    const answered = own ?? topics.response(command, id);
+    return { command, id, topic: answered, correlationData: correlation, group, after: [] };
   }
 
   /** Where a command of an earlier process is to be answered. */
@@ -213,23 +222,36 @@ export class CommandDesk {
     await this.#send(place, outcome.status, encodeResponse(place.command, place.id, outcome, repeated), owed);
   }
 
-  #send({ command, id, topic, correlationData }: Place, status: Outcome['status'], payload: Buffer, owed: boolean) {
-    return this.#options.respond({ topic, payload, correlationData, command, id, status, owed });
+  async #send(place: Place, status: Outcome['status'], payload: Buffer, owed: boolean): Promise<void> {
+    const { command, id, topic, correlationData } = place;
+    const response = { topic, payload, correlationData, command, id, status, owed };
+    const own = this.#options.topics.response(command, id);
+    try {
+      await this.#options.respond(response);
+    } catch (error) {
+      // The broker lets us answer below our own tree, whatever it says of a topic that the requester chose.
+      if (topic === own || !(error instanceof Fault) || error.code !== 'broker.forbidden') throw error;
+      await this.#options.respond({ ...response, topic: own });
+    }
   }
 
   #contextOf(place: Place, by: string | undefined): RunContext {
-    const { command, id, after } = place;
+    const { id, after } = place;
     return {
       id,
       by,
-      progress: async (members) => {
-        const payload = encodeResponse(command, id, { status: 'executing' }, false, members);
-        await this.#send(place, 'executing', payload, false).catch((error: unknown) => {
-          this.#options.log.debug('progress not sent', { command, reason: reasonOf(error) });
-        });
-      },
+      progress: (members) => this.#tell(place, 'executing', members),
       afterAnswer: (run) => void after.push(run),
     };
+  }
+
+  /** What is not the final answer. Resolves when it is acknowledged or could not be sent. */
+  async #tell(place: Place, status: 'accepted' | 'executing', members: Document = {}): Promise<void> {
+    const { command, id } = place;
+    const payload = encodeResponse(command, id, { status }, false, members);
+    await this.#send(place, status, payload, false).catch((error: unknown) => {
+      this.#options.log.debug('progress not sent', { command, status, reason: reasonOf(error) });
+    });
   }
 
   /** Up to where a request is known to run, all in one turn: of two with one id the second finds the first. */
@@ -254,31 +276,45 @@ export class CommandDesk {
         rejected('command.id-reused', 'this id was used with another request: take a new one'),
       );
     }
-    const judged = this.#judge(name, id, received);
+    const judged = this.#judge(place, received);
     if (judged.kind === 'fit' && judged.command.changes) return this.#change(judged, place, received, digest);
     this.#outcomes.note(key, digest, undefined);
-    const outcome = judged.kind === 'fit' ? await this.#run(judged, place) : judged.outcome;
+    const outcome = judged.kind === 'fit' ? await this.#read(judged, place) : judged.outcome;
     this.#outcomes.note(key, digest, outcome);
     return this.#answer(place, outcome);
   }
 
-  #judge(name: string, id: string, { payload, lapsesMs }: Received): Judged {
-    const judged = judge(this.#commands, this.#options.policy, name, id, payload);
+  #judge({ command: name, id, group }: Place, { payload, lapsesMs }: Received): Judged {
+    if (group !== undefined && this.#commands.get(name)?.changes === true) {
+      const alone = 'a group is asked only what changes nothing: ask each device by itself';
+      return { kind: 'refused', outcome: rejected('command.group', alone) };
+    }
+    const trust = { ...this.#options, counterOf: (key: string): number => this.#ledger.counterOf(key) };
+    const judged = judge(this.#commands, this.#options.policy, name, id, payload, trust);
     if (judged.kind === 'refused' || !isExpired(judged.request, lapsesMs, this.#options.clock)) return judged;
     return { kind: 'refused', outcome: { status: 'expired' } };
+  }
+
+  /** The number of a signed request is used up on disk first; else nothing of a reading command is kept there. */
+  async #read(fit: Fit, place: Place): Promise<Outcome> {
+    const reason = fit.signed === undefined ? undefined : await this.#ledger.count(fit.signed);
+    return reason === undefined ? this.#run(fit, place) : rejected('command.disk', `nothing was run: ${reason}`);
   }
 
   /** On disk, then run, then its outcome on disk. What could not be begun may be asked again with the same id. */
   async #change(fit: Fit, place: Place, { lapsesMs, own }: Received, digest: string): Promise<void> {
     const { command, id, topic } = place;
     const correlation = place.correlationData?.toString('base64');
-    const { by } = fit.request;
-    const begun = await this.#ledger.begin({ command, id, topic, correlation, request: digest, by, own });
+    const { signed, request } = fit;
+    const { by } = request;
+    const begun = await this.#ledger.begin({ command, id, topic, correlation, request: digest, by, signed, own });
     if (begun.kind === 'disk') return this.#answer(place, rejected('command.disk', `nothing was run: ${begun.reason}`));
     if (begun.kind === 'full') {
       const full = 'nothing was run: there is no room until older outcomes are seven days old';
       return this.#answer(place, rejected('command.ledger-full', full));
     }
+    // Not waited for: on a slow link it would hold the command up.
+    this.#tell(place, 'accepted').catch(() => undefined);
     // The disk may have taken its time.
     const isLate = isExpired(fit.request, lapsesMs, this.#options.clock);
     const outcome: Outcome = isLate ? { status: 'expired' } : await this.#run(fit, place);
@@ -286,9 +322,9 @@ export class CommandDesk {
   }
 
   /** One that takes its time is told to be executing, once. */
-  async #run({ command, args, request }: Fit, place: Place): Promise<Outcome> {
+  async #run({ command, args, request, signed }: Fit, place: Place): Promise<Outcome> {
     const { clock, log } = this.#options;
-    log.info('command', { command: command.name, id: place.id, by: request.by });
+    log.info('command', { command: command.name, id: place.id, by: request.by, signer: signed?.principal });
     const context = this.#contextOf(place, request.by);
     const progress = clock.after(PROGRESS_MS, () => void context.progress({}));
     // Within the promise: a run that throws at once fails as one that throws later.

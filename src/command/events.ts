@@ -115,6 +115,7 @@ export function eventsCommands(events: EventsDesk): readonly Command[] {
     defineCommand({
       name: 'events.abandon',
       changes: true,
+      dangerous: true,
       summary: 'Gives a dead letter up for good; a ledger.gap event names it.',
       args: v.strictObject({ epoch, seq }),
       result: v.strictObject({ abandoned: count('Its sequence.') }),

@@ -23,9 +23,20 @@ export interface CommandError {
 
 export type ParsedRequest =
   | { readonly kind: 'request'; readonly request: Request }
-  | { readonly kind: 'mistake'; readonly error: { readonly code: DeskErrorCode; readonly message: string } };
+  /** Nothing in `body` counts before `sig` does: signed-request.ts. */
+  | { readonly kind: 'signed'; readonly body: string; readonly sig: string }
+  | Mistake;
+
+export interface Mistake {
+  readonly kind: 'mistake';
+  readonly error: { readonly code: DeskErrorCode; readonly message: string };
+}
+
+export type ReadDocument = { readonly kind: 'document'; readonly document: Document } | Mistake;
+type Document = Readonly<Record<string, unknown>>;
 
 const KEYS: readonly string[] = ['v', 'id', 'args', 'expires', 'by'];
+const SIGNED_KEYS: readonly string[] = ['v', 'body', 'sig'];
 /** RFC 3339 in UTC or with an offset; Date.parse alone would take "1". */
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;
 const BY = /^[^\p{Cc}]{1,128}$/u;
@@ -38,36 +49,42 @@ export function parseRequest(id: string, payload: Buffer): ParsedRequest {
   const text = payload.toString('utf8');
   // What is not UTF-8 comes out as other bytes than it went in.
   if (!Buffer.from(text, 'utf8').equals(payload)) return mistake('request.not-utf8', 'must be UTF-8 text');
+  const read = readDocument(text);
+  if (read.kind === 'mistake') return read;
+  const { document } = read;
+  if (!('body' in document) && !('sig' in document)) return readRequest(id, document, KEYS);
+  const wrong = unknownKey(document, SIGNED_KEYS) ?? otherVersion(document);
+  if (wrong !== undefined) return wrong;
+  const { body, sig } = document;
+  if (typeof body !== 'string' || typeof sig !== 'string') {
+    return mistake('request.signed', 'body must be the exact text that was signed, and sig its signature, both texts');
+  }
+  return { kind: 'signed', body, sig };
+}
+
+/** A JSON object. */
+export function readDocument(text: string): ReadDocument {
   const json = parseJsonText(text);
   if (json.kind === 'mistake') {
     const { line, column, expected, found } = json.mistake;
     return mistake('request.not-json', `line ${line}, column ${column}: must be ${expected}, got ${found}`);
   }
-  return fromDocument(id, json.value);
-}
-
-/**
- * `expires` counts where the clock was ever set; else the time that MQTT 5's message expiry interval left on arrival,
- * which runs on while the request waits. `lapsesMs`: its end on the monotonic clock.
- */
-export function isExpired({ expiresMs }: Request, lapsesMs: number, clock: Clock): boolean {
-  if (expiresMs !== undefined && clock.quality() !== 'unknown') return clock.wallMs() > expiresMs;
-  return clock.monotonicMs() >= lapsesMs;
-}
-
-function fromDocument(id: string, value: unknown): ParsedRequest {
+  const { value } = json;
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return mistake('request.not-object', 'must be a JSON object');
   }
-  const document = value as Readonly<Record<string, unknown>>;
-  if ('body' in document) return mistake('request.signed', 'signed requests are not in this version');
-  const unknown = Object.keys(document).find((key) => !KEYS.includes(key));
-  if (unknown !== undefined) {
-    const name = JSON.stringify(unknown.slice(0, 60));
-    return mistake('request.unknown-key', `has no key ${name}; known are ${KEYS.join(', ')}`);
-  }
-  const { v = 1, id: said = id, args = {}, expires, by } = document;
-  if (v !== 1) return mistake('request.version', `v must be 1, got ${foundText(v)}`);
+  return { kind: 'document', document: value as Document };
+}
+
+/** What every request has, signed or not. `keys`: those that there may be. */
+export function readRequest(
+  id: string,
+  document: Document,
+  keys: readonly string[],
+): Exclude<ParsedRequest, { readonly kind: 'signed' }> {
+  const wrong = unknownKey(document, keys) ?? otherVersion(document);
+  if (wrong !== undefined) return wrong;
+  const { id: said = id, args = {}, expires, by } = document;
   if (said !== id) return mistake('request.id', `id must be the topic's last level, ${id}, got ${foundText(said)}`);
   if (by !== undefined && (typeof by !== 'string' || !BY.test(by))) {
     return mistake('request.by', 'by must be a text of 1 to 128 characters without control characters');
@@ -82,16 +99,36 @@ function fromDocument(id: string, value: unknown): ParsedRequest {
   return { kind: 'request', request: { args, expiresMs, by } };
 }
 
+/**
+ * `expires` counts where the clock was ever set; else the time that MQTT 5's message expiry interval left on arrival,
+ * which runs on while the request waits. `lapsesMs`: its end on the monotonic clock.
+ */
+export function isExpired({ expiresMs }: Request, lapsesMs: number, clock: Clock): boolean {
+  if (expiresMs !== undefined && clock.quality() !== 'unknown') return clock.wallMs() > expiresMs;
+  return clock.monotonicMs() >= lapsesMs;
+}
+
+function unknownKey(document: Document, keys: readonly string[]): Mistake | undefined {
+  const unknown = Object.keys(document).find((key) => !keys.includes(key));
+  if (unknown === undefined) return undefined;
+  const name = JSON.stringify(unknown.slice(0, 60));
+  return mistake('request.unknown-key', `has no key ${name}; known are ${keys.join(', ')}`);
+}
+
+function otherVersion({ v = 1 }: Document): Mistake | undefined {
+  return v === 1 ? undefined : mistake('request.version', `v must be 1, got ${foundText(v)}`);
+}
+
 /** NaN: not a time. */
 function timeOf(expires: unknown): number | undefined {
   if (expires === undefined) return undefined;
   return typeof expires === 'string' && TIME.test(expires) ? Date.parse(expires) : Number.NaN;
 }
 
-function foundText(value: unknown): string {
+export function foundText(value: unknown): string {
   return (JSON.stringify(value) ?? 'nothing').slice(0, 60);
 }
 
-function mistake(code: DeskErrorCode, message: string): ParsedRequest {
+export function mistake(code: DeskErrorCode, message: string): Mistake {
   return { kind: 'mistake', error: { code, message } };
 }

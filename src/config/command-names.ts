@@ -26,6 +26,16 @@ export const COMMAND_NAMES = [
 ] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
 
+/** A signed request for one of them names the session of the device's status, and counts in that session alone. */
+export const DANGEROUS_COMMANDS: readonly string[] = [
+  'events.abandon',
+  'config.set',
+  'config.rollback',
+  'serial.write',
+  'certificate.install',
+  'host.reboot',
+];
+
 /** Named by the design, not in this version: told apart from a typing error. */
 export const LATER_COMMANDS: readonly string[] = [
   'doctor.run',

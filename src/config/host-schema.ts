@@ -3,12 +3,12 @@ import * as v from 'valibot';
 import { HOST_METRICS } from '../ports.ts';
 import { type CommandName, COMMAND_NAMES, LATER_COMMANDS } from './command-names.ts';
 import { cron, timezone } from './clock-schema.ts';
-import { choice, duration, oneOfText, sampleEncoding, section } from './elements.ts';
+import { choice, duration, oneOfText, path, sampleEncoding, section } from './elements.ts';
 import { nearest } from './nearest.ts';
 
 const METRICS_EXPECTED = `a list of ${oneOfText(HOST_METRICS)}, each once`;
 const SCHEDULE_EXPECTED = 'a list of at most 32 entries';
-const COMMANDS_EXPECTED = 'an object of "on" or "off" by command';
+const COMMANDS_EXPECTED = 'an object of "on", "off" or "signed" by command';
 
 export const hostSchema = section('Figures of the machine, as telemetry of the sensor "host".', {
   every: v.optional(duration('Time between two readings.', 5000, 86_400_000), '60s'),
@@ -59,9 +59,19 @@ export const scheduleSchema = v.pipe(
 );
 
 export const commandsSchema = v.pipe(
-  v.record(commandName, choice('on or off.', ['on', 'off']), COMMANDS_EXPECTED),
-  v.description('Commands that are on or off. Those not named: reading ones on, changing ones off.'),
+  v.record(
+    commandName,
+    choice('on, off, or signed: only with a signature of who may.', ['on', 'off', 'signed']),
+    COMMANDS_EXPECTED,
+  ),
+  v.description('Commands that are on, off, or must be signed. Those not named: reading ones on, changing ones off.'),
 );
+
+export const signersSchema = section('Who may sign commands.', {
+  file: path(
+    'OpenSSH file of allowed signers: principals, options, key, one a line. Local: read again for each signature.',
+  ),
+});
 
 function isCommand(name: string): name is CommandName {
   return COMMAND_NAMES.some((known) => known === name);

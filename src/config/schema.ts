@@ -4,20 +4,34 @@
  */
 import * as v from 'valibot';
 import { brokerSchema } from './broker-schema.ts';
-import { choice, name, path, section } from './elements.ts';
-import { commandsSchema, hostSchema, scheduleSchema } from './host-schema.ts';
+import { choice, duration, name, path, section } from './elements.ts';
+import { commandsSchema, hostSchema, scheduleSchema, signersSchema } from './host-schema.ts';
 import { ledgerSchema } from './ledger-schema.ts';
 import { sensorSchema } from './sensor-schema.ts';
 
 const PREFIX_EXPECTED = 'topic levels such as "fp/v1": 1 to 128 characters without + # $, white space, or empty levels';
 /** Printable characters other than + # $ and white space, in levels that are not empty (MQTT 5, 4.7). */
 const PREFIX_PATTERN = /^[!"%-*,-.0-~\u00a1-\uffff]+(?:\/[!"%-*,-.0-~\u00a1-\uffff]+)*$/;
+const GROUPS_EXPECTED = 'a list of at most 16 names, each once';
 const SENSORS_EXPECTED = 'a list of at most 64 sensors';
 
 export const deviceSchema = section('Configuration of a fieldpost device.', {
   $schema: v.exactOptional(v.pipe(v.string('a text'), v.description('Where editors find the schema.'))),
   device: section('The device.', {
     id: name("Client identifier, and the common name of the device's certificate."),
+    groups: v.optional(
+      v.pipe(
+        v.array(name('Name of a group.'), GROUPS_EXPECTED),
+        v.maxLength(16, GROUPS_EXPECTED),
+        v.check((groups) => new Set(groups).size === groups.length, GROUPS_EXPECTED),
+        v.description('Groups that it is in: commands that change nothing can be asked of all of a group. At most 16.'),
+      ),
+      [],
+    ),
+    groupSpread: v.optional(
+      duration('Time by chance, up to this, before a command to a group is taken.', 0, 300_000),
+      '10s',
+    ),
   }),
   topics: v.optional(
     section('Topics.', {
@@ -29,6 +43,16 @@ export const deviceSchema = section('Configuration of a fieldpost device.', {
           v.description('Levels before the device in every topic. The access rules of the broker name them too.'),
         ),
         'fp/v1',
+      ),
+      responsePrefix: v.exactOptional(
+        v.pipe(
+          v.string(PREFIX_EXPECTED),
+          v.maxLength(128, PREFIX_EXPECTED),
+          v.regex(PREFIX_PATTERN, PREFIX_EXPECTED),
+          v.description(
+            "Levels below which a request's MQTT 5 Response Topic may lie, beside the device's own up/response.",
+          ),
+        ),
       ),
     }),
     {},
@@ -46,6 +70,7 @@ export const deviceSchema = section('Configuration of a fieldpost device.', {
   host: v.exactOptional(hostSchema),
   schedule: v.optional(scheduleSchema, []),
   commands: v.optional(commandsSchema, {}),
+  signers: v.exactOptional(signersSchema),
   state: v.exactOptional(
     section("The agent's small documents.", {
       dir: v.exactOptional(path('Directory of small state files. Default: `state` beside ledger.dir.')),

@@ -44,11 +44,33 @@ export function hostProblems(config: unknown): readonly Problem[] {
   );
   const off = listOf(at(config, 'schedule')).flatMap((entry, index) => {
     const command = at(entry, 'command');
-    if (typeof command !== 'string' || at(at(config, 'commands'), command) !== 'off') return [];
-    const expected = 'a command that is on: /commands says "off" of it';
+    const said = typeof command === 'string' ? at(at(config, 'commands'), command) : undefined;
+    if (said !== 'off' && said !== 'signed') return [];
+    const expected = `a command that is on: /commands says "${said}" of it`;
     return [{ pointer: pointerOf(['schedule', index, 'command']), found: foundText(command), expected }];
   });
-  return [...taken, ...off];
+  return [...taken, ...off, ...managementProblems(config)];
+}
+
+/** Who may sign is said where something must be signed; answers elsewhere are not among what other devices say. */
+function managementProblems(config: unknown): readonly Problem[] {
+  const problems: Problem[] = [];
+  const commands = at(config, 'commands');
+  const policies = typeof commands === 'object' && commands !== null ? Object.values(commands) : [];
+  if (policies.includes('signed') && at(config, 'signers') === undefined) {
+    const expected = 'given, as in {"file":"/etc/fieldpost/allowed_signers"}: /commands says "signed"';
+    problems.push({ pointer: '/signers', found: 'nothing', expected });
+  }
+  const responses = at(at(config, 'topics'), 'responsePrefix');
+  const prefix = at(at(config, 'topics'), 'prefix') ?? 'fp/v1';
+  if (typeof responses === 'string' && typeof prefix === 'string') {
+    const [inner, outer] = [`${responses}/`, `${prefix}/`];
+    if (inner.startsWith(outer) || outer.startsWith(inner)) {
+      const expected = `levels that are not those of the devices, ${prefix}`;
+      problems.push({ pointer: '/topics/responsePrefix', found: foundText(responses), expected });
+    }
+  }
+  return problems;
 }
 
 function repeated(

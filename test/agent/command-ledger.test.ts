@@ -42,7 +42,8 @@ function answers(stage: Stage): readonly Document[] {
   return stage
     .seen()
     .filter(({ topic }) => topic === `${ROOT}/up/response/events.replay/r1`)
-    .map(({ payload }) => payload);
+    .map(({ payload }) => payload)
+    .filter(({ status }) => status !== 'accepted');
 }
 
 async function publish(stage: Stage, payload: string): Promise<void> {

@@ -35,7 +35,12 @@ async function configure(stage: Stage, change: (document: Record<string, unknown
   await writeFile(stage.config, JSON.stringify({ ...document, ...change(document) }));
 }
 
-/** One request by mosquitto_rr, as an operator would send it; the answer as it came. */
+/** Of what a device says of a command; the rest comes before it. */
+function isFinal({ status }: Document): boolean {
+  return status !== 'accepted' && status !== 'executing';
+}
+
+/** One request by mosquitto_rr, as an operator would send it; the answer as it came, or the final one after it. */
 async function ask(
   t: TestContext,
   stage: Stage,
@@ -53,7 +58,8 @@ async function ask(
   t.after(() => child.kill9());
   const { code } = await child.exited;
   assert.equal(code, 0, child.lastWords());
-  return JSON.parse(child.outLines.join('\n')) as Document;
+  const answer = JSON.parse(child.outLines.join('\n')) as Document;
+  return isFinal(answer) ? answer : (await seen(stage, `up/response/${command}/${id}`, isFinal)).payload;
 }
 
 test('info says who this is, what it measures in which units, and what it can be asked', async (t) => {
@@ -114,7 +120,7 @@ async function resultOf(
 ): Promise<Document> {
   await ask(t, stage, command, id, JSON.stringify({ args }), '5');
   // What takes its time is first said to be executing.
-  const { payload } = await seen(stage, `up/response/${command}/${id}`, ({ status }) => status !== 'executing');
+  const { payload } = await seen(stage, `up/response/${command}/${id}`, isFinal);
   assert.equal(payload['status'], 'succeeded', JSON.stringify(payload));
   return payload['result'] as Document;
 }

@@ -5,6 +5,14 @@ import { type Command, CommandFailure } from '../../src/command/command.ts';
 import { reasonOf } from '../../src/fault.ts';
 import { HandClock } from '../sensor-rig.ts';
 
+const TRUST = {
+  device: 'pump-42',
+  signatures: undefined,
+  counterOf: () => 0,
+  session: () => undefined,
+  clock: new HandClock(),
+};
+
 /** The result, or what the desk would say is wrong. */
 export type Ask = (name: string, args?: object) => Promise<unknown>;
 
@@ -13,7 +21,7 @@ export function asker(commands: readonly Command[], after: (run: () => void) => 
   const byName = new Map(commands.map((command) => [command.name, command]));
   const policy = Object.fromEntries(commands.map(({ name }) => [name, 'on' as const]));
   return async (name, args = {}) => {
-    const judged = judge(byName, policy, name, 'x', Buffer.from(JSON.stringify({ args })));
+    const judged = judge(byName, policy, name, 'x', Buffer.from(JSON.stringify({ args })), TRUST);
     if (judged.kind === 'refused') return judged.outcome.error?.message;
     try {
       const context = { id: 'x', by: undefined, progress: () => Promise.resolve(), afterAnswer: after };

@@ -231,12 +231,12 @@ test('delivered again and again, over kills at every step and a disk that fails,
         })),
         policy: { slow1: 'on', slow2: 'on', slow3: 'on' },
       });
-      for (let step = random.between(0, 25); step > 0; step -= 1) {
-        const what = random.between(0, 9);
-        const id = ids[random.between(0, 2)] ?? '1';
+      for (let step = random.whole(0, 25); step > 0; step -= 1) {
+        const what = random.whole(0, 9);
+        const id = ids[random.whole(0, 2)] ?? '1';
         if (what < 4) send(`slow${id}/x`, '{}');
         else if (what < 7) writes.shift()?.();
-        else if (what < 8) writes.shift()?.(new Error('EIO'), random.between(0, 1) === 0);
+        else if (what < 8) writes.shift()?.(new Error('EIO'), random.whole(0, 1) === 0);
         else ends.shift()?.();
         await new Promise(setImmediate);
       }

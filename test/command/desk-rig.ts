@@ -38,7 +38,10 @@ export type More = Partial<Pick<InboundMessage, 'retained' | 'responseTopic' | '
 
 export interface DeskRig {
   readonly desk: CommandDesk;
+  /** Without those that say `accepted`. */
   readonly answers: readonly Answer[];
+  /** Of the changing commands, `<command>/<id>`: on disk, and told so. */
+  readonly accepted: readonly string[];
   /** How often `add` ran. */
   readonly runs: () => number;
   /** Where its state lies. */
@@ -56,6 +59,7 @@ export interface DeskRigOptions extends Partial<DeskOptions> {
 export async function deskRig(t: TestContext, options: DeskRigOptions = {}): Promise<DeskRig> {
   const { directory = await temporaryDirectory(t), ...others } = options;
   const answers: Answer[] = [];
+  const accepted: string[] = [];
   const audits: EventDraft[] = [];
   let runs = 0;
   const clock: Clock = others.clock ?? { ...systemClock, wallMs: () => Date.UTC(2026, 10, 24), quality: () => 'set' };
@@ -84,6 +88,9 @@ export async function deskRig(t: TestContext, options: DeskRigOptions = {}): Pro
       },
     },
     policy: { add: 'on', slow: 'on' },
+    device: 'pump-42',
+    signatures: undefined,
+    session: () => 'session-1',
     commands: [
       pingCommand(clock, { id: 'boot-1', uptimeMs: () => 5 }),
       statusGetCommand(() => ({ v: 1, state: 'online' })),
@@ -92,7 +99,8 @@ export async function deskRig(t: TestContext, options: DeskRigOptions = {}): Pro
     ],
     respond: ({ topic, payload, correlationData }) => {
       const document = JSON.parse(payload.toString()) as Answer['document'];
-      answers.push({ topic, document, correlation: correlationData?.toString() });
+      if (document['status'] === 'accepted') accepted.push(topic.split('/').slice(-2).join('/'));
+      else answers.push({ topic, document, correlation: correlationData?.toString() });
       return Promise.resolve();
     },
     ...others,
@@ -103,6 +111,7 @@ export async function deskRig(t: TestContext, options: DeskRigOptions = {}): Pro
   return {
     desk,
     answers,
+    accepted,
     runs: () => runs,
     directory,
     audits,

@@ -1,7 +1,7 @@
 /** The commands by name: the configuration knows exactly those that there are, and which of them change something. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { COMMAND_NAMES, LATER_COMMANDS } from '../../src/config/command-names.ts';
+import { COMMAND_NAMES, DANGEROUS_COMMANDS, LATER_COMMANDS } from '../../src/config/command-names.ts';
 import { allCommands } from '../../.ci/command-list.ts';
 
 test('the configuration knows exactly the commands that there are', () => {
@@ -23,4 +23,11 @@ test('what changes something is off unless the configuration turns it on', () =>
     allCommands().flatMap(({ name, changes }) => (changes ? [name] : [])),
     changing.split(' '),
   );
+});
+
+test('who signs a command and who runs it agree on which are dangerous', () => {
+  for (const { name, changes, dangerous } of allCommands()) {
+    assert.equal(dangerous === true, DANGEROUS_COMMANDS.includes(name), name);
+    assert.ok(changes || dangerous !== true, name);
+  }
 });

@@ -1,0 +1,123 @@
+/** Commands to a group, answers outside our own tree, and the word that a changing command is on disk. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { topicsOf } from '../../src/broker/topics.ts';
+import { GroupDoor } from '../../src/command/group-door.ts';
+import { Fault } from '../../src/fault.ts';
+import type { InboundMessage } from '../../src/ports-broker.ts';
+import { HandClock } from '../sensor-rig.ts';
+import { NO_LOG } from '../state/count.ts';
+import { codeOf, deskRig, handClock, ROOT } from './desk-rig.ts';
+
+const TOPICS = topicsOf('fp/v1', 'pump-42', { groups: ['north', 'all'], responsePrefix: 'ops/answers' });
+const NORTH = 'fp/v1/_group/north/down/command';
+
+test('a group is asked what changes nothing, and each device answers below its own tree', async (t) => {
+  const { desk, answers, runs } = await deskRig(t, { topics: TOPICS });
+  const send = (topic: string, payload: string, more: Partial<InboundMessage> = {}): void =>
+    desk.take({ topic, payload: Buffer.from(payload), retained: false, ...more });
+  send(`${NORTH}/ping/1`, '', { responseTopic: 'ops/answers/x', correlationData: Buffer.from('c') });
+  send(`${NORTH}/add/2`, '{"args":{"a":1,"b":2}}');
+  send('fp/v1/_group/south/down/command/ping/3', '');
+  send('fp/v1/_group/all/down/command/ping/4', '');
+  send('fp/v1/_group/north/down/command/ping', '');
+  await new Promise(setImmediate);
+  assert.deepEqual(
+    answers
+      .map((answer) =>
+        [answer.topic, answer.document['status'], codeOf(answer), answer.correlation].map(String).join(' '),
+      )
+      .toSorted(),
+    [
+      `${ROOT}/up/response/add/2 rejected command.group undefined`,
+      `${ROOT}/up/response/ping/1 succeeded undefined c`,
+      `${ROOT}/up/response/ping/4 succeeded undefined undefined`,
+    ],
+  );
+  assert.equal(runs(), 0);
+});
+
+test('what comes to a group waits by chance and within its bound; what comes to the device passes at once', () => {
+  const clock = new HandClock();
+  const passed: InboundMessage[] = [];
+  let unit = 0.5;
+  const chance = { unit: () => unit, bytes: (count: number) => Buffer.alloc(count) };
+  const options = { topics: TOPICS, clock, chance, log: NO_LOG, spreadMs: 10_000 };
+  const door = new GroupDoor({ ...options, pass: (message) => passed.push(message) });
+  const message = (topic: string, expirySeconds?: number): InboundMessage => ({
+    topic,
+    payload: Buffer.alloc(0),
+    retained: false,
+    ...(expirySeconds === undefined ? {} : { expirySeconds }),
+  });
+  door.take(message(`${NORTH}/ping/1`, 8));
+  unit = 0.9;
+  door.take(message(`${NORTH}/ping/2`));
+  door.take(message(`${ROOT}/down/command/ping/3`));
+  const ids = (): string => passed.map(({ topic }) => topic.split('/').at(-1)).join();
+  assert.equal(ids(), '3');
+  clock.pass(4999);
+  assert.equal(ids(), '3');
+  clock.pass(1);
+  assert.equal(ids(), '3,1');
+  assert.equal(passed[1]?.expirySeconds, 3);
+  clock.pass(4000);
+  assert.equal(ids(), '3,1,2');
+  for (let at = 0; at < 1000; at += 1) door.take(message(`${NORTH}/ping/flood`));
+  clock.pass(10_000);
+  assert.equal(passed.length, 3 + 32);
+  door.take(message(`${NORTH}/ping/late`));
+  door.stop();
+  clock.pass(10_000);
+  assert.equal(passed.length, 35);
+});
+
+test('an answer goes below the allowed prefix where asked, nowhere else, and home where the broker refuses it', async (t) => {
+  const { ask } = await deskRig(t, { topics: TOPICS });
+  const own = `${ROOT}/up/response/ping`;
+  const topicFor = async (id: string, responseTopic: string): Promise<string> =>
+    (await ask(`ping/${id}`, '', { responseTopic })).topic;
+  assert.equal(await topicFor('1', 'ops/answers/desk-7'), 'ops/answers/desk-7');
+  assert.equal(await topicFor('2', `${own}/elsewhere`), `${own}/elsewhere`);
+  const others = [
+    'ops/answers',
+    'ops/answersx/1',
+    'fp/v1/pump-43/up/status',
+    `${ROOT}/up/status`,
+    'ops/answers/#',
+    'x',
+  ];
+  for (const [at, topic] of others.entries()) assert.equal(await topicFor(`o${at}`, topic), `${own}/o${at}`, topic);
+  assert.equal(await topicFor('long', `ops/answers/${'x'.repeat(600)}`), `${own}/long`);
+  const sent: string[] = [];
+  const { send } = await deskRig(t, {
+    topics: TOPICS,
+    respond: ({ topic }) => {
+      sent.push(topic);
+      return topic.startsWith('ops/') ? Promise.reject(new Fault('broker.forbidden', 'no')) : Promise.resolve();
+    },
+  });
+  send('ping/1', '', { responseTopic: 'ops/answers/desk-7' });
+  await new Promise(setImmediate);
+  assert.deepEqual(sent, ['ops/answers/desk-7', `${own}/1`]);
+});
+
+test('a changing command is accepted when it is on disk, then answered; a rejected or reading one is not accepted', async (t) => {
+  const statuses: string[] = [];
+  const { clock } = handClock('set');
+  const { desk, send } = await deskRig(t, {
+    clock,
+    respond: ({ id, status }) => {
+      statuses.push(`${id} ${status}`);
+      return Promise.resolve();
+    },
+  });
+  assert.equal(desk.counters.requests, 0);
+  send('ping/p', '');
+  send('add/bad', '{}');
+  send('add/1', '{"args":{"a":1,"b":2}}');
+  const deadline = performance.now() + 5000;
+  while (statuses.length < 4 && performance.now() < deadline) await new Promise(setImmediate);
+  assert.deepEqual(statuses.toSorted(), ['1 accepted', '1 succeeded', 'bad rejected', 'p succeeded']);
+  assert.ok(statuses.indexOf('1 accepted') < statuses.indexOf('1 succeeded'));
+});
