@@ -10,6 +10,7 @@ import { start } from './start.mjs';
 const PROGRAMS = {
   crash: ['mosquitto', 'strace', 'faketime', 'perl', 'mkfs.ext4', 'mount'],
   unplug: ['perl', 'mkfifo'],
+  booted: ['mmdebstrap', 'systemd-nspawn', 'systemctl'],
 };
 
 const [name = '', ...args] = process.argv.slice(2);
