@@ -14,7 +14,8 @@ export interface LinkTarget {
   readonly keepAliveMs: number;
   readonly sessionExpiryMs: number;
   readonly connectTimeoutMs: number;
-  readonly will: { readonly topic: string; readonly payload: Buffer; readonly delayMs: number };
+  /** Undefined: none. */
+  readonly will: { readonly topic: string; readonly payload: Buffer; readonly delayMs: number } | undefined;
 }
 
 /**
@@ -86,6 +87,10 @@ export interface PublishOptions {
   readonly correlationData?: Buffer;
   /** MQTT 5 only; left out over 3.1.1. */
   readonly contentType?: string;
+  /** MQTT 5 only; left out over 3.1.1. Where an answer goes. */
+  readonly responseTopic?: string;
+  /** MQTT 5 only; left out over 3.1.1. Seconds. */
+  readonly messageExpiryInterval?: number;
 }
 
 export interface LinkListener {

@@ -67,6 +67,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'platform',
     'config',
     'broker/topics.ts',
+    'broker/ulid.ts',
     'ledger',
     'delivery/guarantee.ts',
     'collect',

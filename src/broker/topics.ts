@@ -84,6 +84,16 @@ export function topicsOf(prefix: string, device: string, options: TopicsOptions 
   };
 }
 
+/** Where a command for all devices of a group is published; each answers on a topic of its own. */
+export function groupCommandTopic(prefix: string, group: string, command: string, id: string): string {
+  return commandTopic(groupRoot(prefix, group), command, id);
+}
+
+/** `device` may be `+`: the answers of all. */
+export function responseFilter(prefix: string, device: string, command: string, id: string): string {
+  return `${prefix}/${device}/up/response/${command}/${id}`;
+}
+
 function groupRoot(prefix: string, group: string): string {
   return `${prefix}/${GROUP_LEVEL}/${group}`;
 }

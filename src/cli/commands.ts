@@ -43,6 +43,13 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import('./collect.ts')).collectCommand,
   },
   {
+    name: 'command',
+    usage:
+      'NAME [KEY=VALUE ...] --device ID|--group NAME --url URL [--ca FILE --cert FILE --private-key FILE] [--sign KEYFILE [--signer-counter FILE]] [--within 30s] [--by NAME] [--prefix fp/v1] [--protocol 5|4] [--json]',
+    summary: 'ask a device for something, and show how it goes; a value is JSON, a text, or @FILE',
+    load: async () => (await import('./command.ts')).commandCommand,
+  },
+  {
     name: 'read',
     usage: '[SENSOR] [--config device.json] [--seconds 10] [--json]',
     summary: 'what a sensor says, without broker and ledger; it is never answered',

@@ -180,8 +180,10 @@ class Attempt {
       incomingStore: new Store({ clean: false }),
       outgoingStore: new Store({ clean: false }),
       log: () => undefined,
-      will: { topic: will.topic, payload: will.payload, qos: willQos, retain: willRetain },
     };
+    if (will !== undefined) {
+      options.will = { topic: will.topic, payload: will.payload, qos: willQos, retain: willRetain };
+    }
     if (username !== undefined) options.username = username;
     if (password !== undefined) options.password = password;
     if (protocol !== 5) return options;
@@ -191,7 +193,7 @@ class Attempt {
       maximumPacketSize: INBOUND_PACKET_BYTES_MAX,
       requestProblemInformation: false,
     };
-    if (options.will !== undefined) {
+    if (options.will !== undefined && will !== undefined) {
       options.will.properties = { willDelayInterval: Math.round(will.delayMs / 1000), payloadFormatIndicator: true };
     }
     return options;

@@ -7,11 +7,13 @@ export function publishBytes(
   topic: string,
   payload: Buffer,
   qos: 0 | 1,
-  { correlationData, contentType }: Pick<PublishOptions, 'correlationData' | 'contentType'>,
+  { correlationData, contentType, responseTopic, messageExpiryInterval }: Omit<PublishOptions, 'qos' | 'retain'>,
 ): number {
   const correlation = correlationData === undefined ? 0 : 3 + correlationData.length;
   const content = contentType === undefined ? 0 : 3 + Buffer.byteLength(contentType);
-  const told = correlation + content;
+  const response = responseTopic === undefined ? 0 : 3 + Buffer.byteLength(responseTopic);
+  const expiry = messageExpiryInterval === undefined ? 0 : 5;
+  const told = correlation + content + response + expiry;
   const properties = protocol === 5 ? lengthBytes(told) + told : 0;
   const remaining = 2 + Buffer.byteLength(topic) + 2 * qos + properties + payload.length;
   return 1 + lengthBytes(remaining) + remaining;
