@@ -85,12 +85,17 @@ for (const [change, word] of WORDS) {
 
 test('the last end of a connection and the oldest unsent event are told with their times', () => {
   const lastEnd = { word: 'network.lost', text: 'gone', atMs: NOW - 1000 };
-  const status = statusOf({ ...SOUND, connection: { ...SOUND.connection, lastEnd }, oldestUnsentMs: NOW - 5400 });
+  const status = statusOf({ ...SOUND, connection: { ...SOUND.connection, lastEnd }, oldestUnsentMs: 5400 });
   const { last_end: told } = status['connection'] as { last_end: unknown };
   assert.deepEqual(told, { word: 'network.lost', text: 'gone', at: '2026-11-23T23:59:59.000Z' });
   assert.equal((status['ledger'] as { oldest_s: number }).oldest_s, 5);
-  // A clock that was set back does not make an event younger than now.
-  assert.equal((statusOf({ ...SOUND, oldestUnsentMs: NOW + 9e9 })['ledger'] as { oldest_s: number }).oldest_s, 0);
+});
+
+test('a clock that was never set says nothing of a certificate', () => {
+  const certificate = { notBefore: at(-100), notAfter: at(-1) };
+  const status = statusOf({ ...SOUND, clock: 'unknown', certificate });
+  assert.deepEqual(status.degraded, ['clock.unknown']);
+  assert.deepEqual(status['certificate'], { not_after: at(-1) });
 });
 
 test('what was written in a day is the last 23 hours and the one that runs', () => {

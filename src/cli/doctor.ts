@@ -6,11 +6,10 @@
 import { parseArgs } from 'node:util';
 import type { DeviceConfig } from '../config/schema.ts';
 import { reasonOf } from '../fault.ts';
-import { systemClock } from '../platform/clock.ts';
 import type { LinkCredentials } from '../platform/mqtt-link.ts';
 import { loadConfig } from './config-file.ts';
 import { findAgent, readStatus } from './doctor-agent.ts';
-import { clockFindings } from './doctor-clock.ts';
+import { lookAtClock } from './doctor-clock-look.ts';
 import { configFindings, invalidConfigFindings } from './doctor-config.ts';
 import { diskFindings } from './doctor-disk.ts';
 import { type Finding, orBroken, type PartFindings, skipped } from './doctor-finding.ts';
@@ -25,8 +24,6 @@ import { numberOption } from './option-values.ts';
 import { print } from './print.ts';
 
 const SECONDS = { low: 0.1, high: 600 };
-/** As the clock's quality has it: 2026-01-01T00:00:00Z. */
-const BUILT_MS = Date.UTC(2026, 0, 1);
 
 export async function doctorCommand(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({
@@ -70,7 +67,7 @@ async function* partsOf({ file, config, seconds, isMqtt }: Look): AsyncGenerator
   const agent = findAgent(config.ledger.dir);
   const status = readStatus(config);
   yield { part: 'configuration', findings: configFindings(file, config, nowMs) };
-  yield { part: 'clock', findings: clockFindings(systemClock.quality(), nowMs, BUILT_MS) };
+  yield { part: 'clock', findings: await lookAtClock(config, nowMs) };
   yield* await sensorParts(config.sensors, { agent, seconds });
   yield { part: 'disk', findings: await orBroken('directory', () => diskFindings(config.ledger, status)) };
   const credentials = credentialsOrWhy(config);

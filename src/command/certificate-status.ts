@@ -24,7 +24,9 @@ export function certificateStatusCommand(clock: Clock, certificates: () => reado
           issuer: text('Issuer.'),
           not_before: time('Begin of its validity.'),
           not_after: time('End of its validity.'),
-          days: count('Whole days left; negative once it has ended.'),
+          days: v.exactOptional(
+            count('Whole days left; negative once it has ended. Left out while `clock` is `unknown`.'),
+          ),
           sha256: text('Fingerprint, as openssl prints it.'),
         }),
       ),
@@ -33,7 +35,7 @@ export function certificateStatusCommand(clock: Clock, certificates: () => reado
     }),
     run: () => {
       const found = certificates();
-      const nowMs = clock.wallMs();
+      const nowMs = clock.quality() === 'unknown' ? undefined : clock.wallMs();
       return {
         certificates: found.slice(0, CERTIFICATES_MAX).map((certificate) => documentOf(certificate, nowMs)),
         more: Math.max(0, found.length - CERTIFICATES_MAX),
@@ -43,9 +45,9 @@ export function certificateStatusCommand(clock: Clock, certificates: () => reado
   });
 }
 
-/** `days` is negative once it has ended. */
-function documentOf(certificate: CertificateText, nowMs: number): Readonly<Record<string, unknown>> {
+/** `days` is negative once it has ended. `nowMs`: undefined where the clock says nothing. */
+function documentOf(certificate: CertificateText, nowMs: number | undefined): Readonly<Record<string, unknown>> {
   const { role, subject, issuer, notBefore, notAfter, fingerprint } = certificate;
-  const days = Math.floor((Date.parse(notAfter) - nowMs) / DAY_MS);
-  return { role, subject, issuer, not_before: notBefore, not_after: notAfter, days, sha256: fingerprint };
+  const days = nowMs === undefined ? {} : { days: Math.floor((Date.parse(notAfter) - nowMs) / DAY_MS) };
+  return { role, subject, issuer, not_before: notBefore, not_after: notAfter, ...days, sha256: fingerprint };
 }

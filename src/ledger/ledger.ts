@@ -19,11 +19,13 @@ import type {
 import { newEpochName } from './agent-events.ts';
 import { type Commit, Committer } from './committer.ts';
 import { eventHash, type StoredEvent } from './event.ts';
+import { ageOf, type KeptStamp, parseStamp } from './event-age.ts';
 import { EventReader, type ReadableSegment } from './event-reader.ts';
 import type { LedgerFiles } from './files.ts';
 import { Notes } from './notes.ts';
 import { type Recovered, recover } from './recovery.ts';
 import { readableSegments } from './retention.ts';
+import { SegmentAges } from './segment-age.ts';
 import type { KnownSegment } from './segment-writer.ts';
 import { Settlement } from './settlement.ts';
 import { LedgerState, type Life, pendingCount, type SessionMark, unsettledCount } from './state.ts';
@@ -77,18 +79,20 @@ export class Ledger implements EventSink {
   /** One for each that reads in order, so that none loses its place to the other. */
   readonly #readers: Readonly<Record<ReadLane, EventReader>>;
   readonly settlement: Settlement;
+  readonly #ages: SegmentAges;
   readonly #listeners: ((commit: Commit) => void)[] = [];
   #state = new LedgerState();
   #phase: 'new' | 'open' | 'closed' = 'new';
   #retention: Timer | undefined;
   #quarantined = 0;
   #notes: Notes | undefined;
-  #oldest: { readonly life: number; readonly seq: number; readonly timeMs: number } | undefined;
+  #oldest: { readonly life: number; readonly seq: number; readonly stamp: KeptStamp } | undefined;
 
   constructor(options: LedgerOptions) {
     this.#options = options;
     const { files } = options;
     this.#readers = { new: new EventReader(files), replay: new EventReader(files) };
+    this.#ages = new SegmentAges(files);
     this.#committer = new Committer(
       { ...options, onTail: (tail) => this.#notes?.noteTail(tail) },
       () => this.#state,
@@ -243,6 +247,15 @@ export class Ledger implements EventSink {
     return readableSegments(life, closed, live, this.#state);
   }
 
+  #closedSegments(): ReadableSegment[] {
+    const live = this.#committer.writer.live?.header.index;
+    return this.#state.lives.flatMap((life) =>
+      this.#segmentsOf(life)
+        .filter(({ index }) => index !== live)
+        .map((segment) => ({ ...segment, through: Math.min(segment.through, life.last) })),
+    );
+  }
+
   get figures(): LedgerFigures {
     const { live, lives } = this.#state;
     const unsent = lives.reduce((sum, life) => sum + pendingCount(life), 0);
@@ -262,7 +275,7 @@ export class Ledger implements EventSink {
     };
   }
 
-  /** When the oldest event that is not handed over was accepted, wall milliseconds; undefined when there is none. */
+  /** Age of the oldest event that is not handed over, milliseconds; undefined when there is none. */
   async oldestUnsentMs(): Promise<number | undefined> {
     const life = this.drainingLife;
     const seq = life?.handed.nextAbsent(life.first) ?? 0;
@@ -271,10 +284,15 @@ export class Ledger implements EventSink {
       const { events } = await new EventReader(this.#options.files).read(this.#segmentsOf(life), seq, life.last, 1);
       const event = events[0];
       if (event === undefined) return undefined;
-      const { time } = JSON.parse(event.payload.toString('utf8')) as { readonly time: string };
-      this.#oldest = { life: life.ordinal, seq, timeMs: Date.parse(time) };
+      this.#oldest = { life: life.ordinal, seq, stamp: parseStamp(event.payload) };
     }
-    return this.#oldest.timeMs;
+    const { clock, boot } = this.#options;
+    return ageOf(this.#oldest.stamp, {
+      wallMs: clock.wallMs(),
+      clock: clock.quality(),
+      boot: boot.id,
+      uptimeMs: boot.uptimeMs(),
+    });
   }
 
   /** Commits what waits, then closes. Appends that come now are refused. */
@@ -334,18 +352,22 @@ export class Ledger implements EventSink {
 
   #watchRetention(): void {
     this.#retention = this.#options.clock.after(RETENTION_CHECK_MS, () => {
-      this.#watchRetention();
-      this.#dropAged().catch((error: unknown) => {
-        this.#options.log.error('ledger: retention failed', { reason: reasonOf(error) });
-      });
+      this.#dropAged()
+        .catch((error: unknown) => {
+          this.#options.log.error('ledger: retention failed', { reason: reasonOf(error) });
+        })
+        .finally(() => {
+          if (this.#phase === 'open') this.#watchRetention();
+        });
     });
   }
 
   /** `retain` is judged only by a synchronised clock (DESIGN 9.5). */
   async #dropAged(): Promise<void> {
     const { clock, retainMs } = this.#options;
-    if (clock.quality() !== 'synced') return;
-    while ((this.#committer.writer.closed[0]?.closedMs ?? Infinity) < clock.wallMs() - retainMs) {
+    while (clock.quality() === 'synced') {
+      const endedMs = await this.#ages.ofOldest(this.#closedSegments());
+      if (endedMs === undefined || endedMs >= clock.wallMs() - retainMs) return;
       if (!(await this.#committer.dropOldest())) return;
     }
   }
@@ -354,7 +376,6 @@ export class Ledger implements EventSink {
 function knownOf(state: LedgerState): (segment: Recovered['segments'][number]) => KnownSegment {
   return (segment) => ({
     ...segment,
-    closedMs: segment.modifiedMs,
     used: Math.min(segment.bytes, state.ends.get(segment.index) ?? segment.bytes),
   });
 }

@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert';
 import { reasonOf } from '../fault.ts';
-import type { Clock, Log } from '../ports.ts';
+import type { Log } from '../ports.ts';
 import type { DurableFile, LedgerFiles } from './files.ts';
 import { BODY_BYTES_MAX, encodeFrame, FRAME_HEADER_BYTES, FRAME_KIND, type FrameKind, frameBytes } from './frame.ts';
 import type { TailNote } from './notes.ts';
@@ -29,7 +29,6 @@ export interface KnownSegment {
   readonly epoch: string;
   readonly baseSeq: number;
   readonly name: string;
-  readonly closedMs: number;
   /** Bytes that count against `maxBytes`: what is used of the file. */
   readonly used: number;
 }
@@ -52,7 +51,6 @@ interface LiveSegment {
 export interface SegmentWriterOptions {
   readonly files: LedgerFiles;
   readonly log: Log;
-  readonly clock: Clock;
   readonly segmentBytes: number;
   /** Told when a spare could not be made (a full disk), and undefined when one could again. */
   readonly onSpare: (failure: string | undefined) => void;
@@ -229,7 +227,7 @@ export class SegmentWriter {
 
   #retire(live: LiveSegment): void {
     const { header, name, offset } = live;
-    this.closed.push({ ...header, name, closedMs: this.#options.clock.wallMs(), used: offset });
+    this.closed.push({ ...header, name, used: offset });
     if (this.#live === live) this.#live = undefined;
   }
 

@@ -19,6 +19,7 @@ export interface SlowFiguresOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly state: StateStore;
+  /** Age of the oldest event that is not handed over, milliseconds; undefined: there is none. */
   readonly oldestUnsentMs: () => Promise<number | undefined>;
   readonly freeBytes: () => Promise<number>;
   /** Bytes that this process has written since it started; undefined where the system does not tell. */
@@ -32,7 +33,8 @@ export class SlowFigures {
   #look: Timer | undefined;
   #hourMs = 0;
   #hourFrom = 0;
-  oldestUnsentMs: number | undefined;
+  /** When the oldest event came in that is not handed over, monotonic. */
+  #oldestMs: number | undefined;
   freeBytes: number | undefined;
 
   constructor(options: SlowFiguresOptions) {
@@ -41,6 +43,11 @@ export class SlowFigures {
 
   get starts(): number {
     return this.#document?.value.starts ?? 0;
+  }
+
+  /** Age of the oldest event that is not handed over, milliseconds; undefined: there is none. */
+  get oldestUnsentMs(): number | undefined {
+    return this.#oldestMs === undefined ? undefined : this.#options.clock.monotonicMs() - this.#oldestMs;
   }
 
   /** Small documents can not be written. */
@@ -74,7 +81,7 @@ export class SlowFigures {
     const hourIsOver = clock.monotonicMs() - this.#hourMs >= HOUR_MS;
     void Promise.all([oldestUnsentMs(), freeBytes(), hourIsOver ? this.#endHour() : undefined])
       .then(([oldest, free]) => {
-        this.oldestUnsentMs = oldest;
+        this.#oldestMs = oldest === undefined ? undefined : clock.monotonicMs() - oldest;
         this.freeBytes = free;
       })
       .catch((error: unknown) => log.warn('status: the disk gives no figures', { reason: reasonOf(error) }));

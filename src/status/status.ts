@@ -21,6 +21,7 @@ export interface StatusParts {
     readonly refusing: { readonly code: string } | undefined;
     readonly quarantined: number;
   };
+  /** Age of the oldest event that is not handed over, milliseconds; undefined: there is none. */
   readonly oldestUnsentMs: number | undefined;
   /** Undefined: events settle when they are handed over. */
   readonly receipts:
@@ -67,8 +68,7 @@ export interface StatusDocument extends Readonly<Record<string, unknown>> {
 }
 
 export function statusOf(parts: StatusParts): StatusDocument {
-  const { ledger, nowMs, oldestUnsentMs } = parts;
-  const oldest = oldestUnsentMs === undefined ? 0 : Math.max(0, Math.round((nowMs - oldestUnsentMs) / 1000));
+  const { ledger, oldestUnsentMs = 0 } = parts;
   return {
     connects: parts.connection.connects,
     starts: parts.starts,
@@ -83,7 +83,7 @@ export function statusOf(parts: StatusParts): StatusDocument {
       unsent: ledger.unsent,
       unsettled: ledger.unsettled,
       dead: ledger.dead,
-      oldest_s: oldest,
+      oldest_s: Math.round(oldestUnsentMs / 1000),
       bytes: ledger.bytes,
     },
     guarantee: guaranteeText(parts),
@@ -129,9 +129,11 @@ function connectionOf({ connection }: StatusParts): Readonly<Record<string, unkn
   return { failures, takeovers, last_end: { word, text, at: new Date(atMs).toISOString() } };
 }
 
-function certificateOf({ certificate, nowMs }: StatusParts): Readonly<Record<string, unknown>> {
+/** `days`: not said by a clock that was never set. */
+function certificateOf({ certificate, nowMs, clock }: StatusParts): Readonly<Record<string, unknown>> {
   if (certificate === undefined) return {};
-  return { certificate: { not_after: certificate.notAfter, days: daysLeft(certificate.notAfter, nowMs) } };
+  const days = clock === 'unknown' ? {} : { days: daysLeft(certificate.notAfter, nowMs) };
+  return { certificate: { not_after: certificate.notAfter, ...days } };
 }
 
 /** What is not as it should be, each as a stable word, with the thing it is about behind a colon. */
@@ -158,8 +160,8 @@ function degradationsOf(parts: StatusParts): string[] {
   return found;
 }
 
-function certificateDegradations({ certificate, nowMs }: StatusParts): string[] {
-  if (certificate === undefined) return [];
+function certificateDegradations({ certificate, nowMs, clock }: StatusParts): string[] {
+  if (certificate === undefined || clock === 'unknown') return [];
   if (nowMs < Date.parse(certificate.notBefore)) return ['certificate.not-yet-valid'];
   const days = daysLeft(certificate.notAfter, nowMs);
   if (days < 0) return ['certificate.expired'];
