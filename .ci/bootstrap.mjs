@@ -30,6 +30,8 @@ const PACKAGE_OF = {
   mosquitto_rr: 'mosquitto-clients',
   mosquitto_sub: 'mosquitto-clients',
   perl: 'perl-base',
+  'qemu-aarch64-static': 'qemu-user-static',
+  'qemu-arm-static': 'qemu-user-static',
   'ssh-keygen': 'openssh-client',
   'systemd-analyze': 'systemd',
   'systemd-nspawn': 'systemd-container',

@@ -8,6 +8,16 @@ import { start } from './start.mjs';
 
 /** What a proof starts, where that is more than a broker. */
 const PROGRAMS = {
+  arm: [
+    'mosquitto',
+    'perl',
+    'mmdebstrap',
+    'dpkg-deb',
+    'qemu-aarch64-static',
+    'qemu-arm-static',
+    'x86_64-linux-gnu-strip',
+    'aarch64-linux-gnu-strip',
+  ],
   crash: ['mosquitto', 'strace', 'faketime', 'perl', 'mkfs.ext4', 'mount'],
   unplug: ['perl', 'mkfifo'],
   booted: ['mmdebstrap', 'systemd-nspawn', 'systemctl'],
