@@ -35,6 +35,7 @@ test('links between the documents lead somewhere', () => {
     'docs/CONFIGURATION.md',
     'docs/CONTRACT.md',
     'docs/COMMANDS.md',
+    'docs/INSTALL.md',
     'docs/OPERATIONS.md',
     'docs/SENSORS.md',
     'docs/CONSUMING.md',
