@@ -18,6 +18,8 @@ const ports: Readonly<Record<keyof AgentCommandsOptions['ports'], unknown>> = {
   processFigures: nothing,
   certificates: nothing,
   signatures: nothing,
+  pairs: nothing,
+  probeCertificate: nothing,
   restart: nothing,
 };
 
@@ -35,6 +37,7 @@ export function allCommands(): readonly Command[] {
     hostSensor: undefined,
     samples: nothing,
     link: nothing,
+    connection: nothing,
   };
   return new AgentCommands(options as unknown as AgentCommandsOptions).all;
 }

@@ -2,8 +2,11 @@
  * What the agent can be asked, put together: the commands, the desk that judges and answers them, and the device's own
  * schedule, which goes through the same desk. Part of the composition root.
  */
+import type { Connection } from './broker/connection.ts';
 import type { Topics } from './broker/topics.ts';
 import { agentRestartCommand } from './command/agent-restart.ts';
+import { certificateCsrCommand } from './command/certificate-csr.ts';
+import { CertificateInstall } from './command/certificate-install.ts';
 import { certificateStatusCommand } from './command/certificate-status.ts';
 import type { Command } from './command/command.ts';
 import { CommandDesk, type Response } from './command/desk.ts';
@@ -28,6 +31,7 @@ import type {
   Chance,
   Clock,
   Cron,
+  DevicePairs,
   EventSink,
   HostMetrics,
   Log,
@@ -35,9 +39,10 @@ import type {
   ProcessFigures,
   SampleSink,
   SignatureJudge,
+  StagedPair,
   StateStore,
 } from './ports.ts';
-import type { InboundMessage, Link } from './ports-broker.ts';
+import type { InboundMessage, Link, LinkEnd } from './ports-broker.ts';
 
 type Document = Readonly<Record<string, unknown>>;
 
@@ -57,6 +62,9 @@ export interface AgentCommandsOptions {
     readonly certificates: () => readonly CertificateText[];
     /** Undefined: the configuration names no signers. */
     readonly signatures: SignatureJudge | undefined;
+    readonly pairs: DevicePairs;
+    /** Whether the broker takes it, on a connection of its own; undefined: it does. */
+    readonly probeCertificate: (pair: StagedPair, url: string) => Promise<LinkEnd | undefined>;
     /** Asks the process to end in the ordinary way, to be started again. */
     readonly restart: () => void;
   };
@@ -72,6 +80,7 @@ export interface AgentCommandsOptions {
   readonly samples: SampleSink;
   /** Undefined: there is none. */
   readonly link: () => Link | undefined;
+  readonly connection: Pick<Connection, 'figures' | 'renew'>;
 }
 
 export class AgentCommands {
@@ -79,6 +88,7 @@ export class AgentCommands {
   readonly #tail: LogTail;
   readonly #all: readonly Command[];
   readonly #held = new HeldAnswers();
+  readonly #install: CertificateInstall;
   readonly #desk: CommandDesk;
   readonly #groups: GroupDoor;
   readonly #schedule: Schedule;
@@ -87,6 +97,14 @@ export class AgentCommands {
     const { config, ports, topics, samples, auditSink, session } = options;
     this.#options = options;
     this.#tail = new LogTail({ ...ports, publish: (payload) => samples.publish(topics.log, payload) });
+    const { connection } = options;
+    this.#install = new CertificateInstall({
+      ...ports,
+      url: () => connection.figures.url,
+      lastEnd: () => connection.figures.lastEnd,
+      renew: (why) => connection.renew(why),
+      busy: () => undefined,
+    });
     this.#all = this.#commands();
     this.#desk = new CommandDesk({
       ...ports,
@@ -128,6 +146,7 @@ export class AgentCommands {
 
   /** Once the link takes answers. */
   linkUp(): void {
+    this.#install.linkUp();
     this.#sendHeld().catch((error: unknown) => {
       this.#options.ports.log.error('held answers failed', { reason: reasonOf(error) });
     });
@@ -150,6 +169,8 @@ export class AgentCommands {
       infoGetCommand(info),
       metricsGetCommand(ports),
       certificateStatusCommand(ports.clock, ports.certificates),
+      certificateCsrCommand(() => ports.pairs.request()),
+      this.#install.command,
       ...eventsCommands(events),
       ...sensorsCommands(sensors, (id) => describeSensor(config, id)),
       ...scheduleCommands(() => this.#schedule),

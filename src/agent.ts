@@ -19,6 +19,7 @@ import type {
   CertificateText,
   Chance,
   Cron,
+  DevicePairs,
   EventSigner,
   Hardware,
   HostMetrics,
@@ -27,11 +28,12 @@ import type {
   ProcessFigures,
   SampleSink,
   SignatureJudge,
+  StagedPair,
   StateStore,
   Supervisor,
   TimeService,
 } from './ports.ts';
-import type { LinkOpener } from './ports-broker.ts';
+import type { LinkOpener, LinkEnd } from './ports-broker.ts';
 import type { LineOpener } from './ports-line.ts';
 import { infoOf } from './status/info.ts';
 import { LocalStatus } from './status/local-status.ts';
@@ -67,6 +69,8 @@ export interface AgentPorts {
   readonly writeLocalStatus: (document: Readonly<Record<string, unknown>>) => void;
   /** Of the device and the authorities it trusts, from the files as they are now; throws when one can not be read. */
   readonly certificates: () => readonly CertificateText[];
+  readonly pairs: DevicePairs;
+  readonly probeCertificate: (pair: StagedPair, url: string) => Promise<LinkEnd | undefined>;
   /** Asks the process to end in the ordinary way, to be started again. */
   readonly restart: () => void;
 }
@@ -223,6 +227,7 @@ export class Agent {
       sensors: this.#sensors.all,
       hostSensor: this.#hostSensor,
       link: () => this.#link.link,
+      connection: this.#link.connection,
     });
   }
 

@@ -18,6 +18,7 @@ export type FaultCode =
   | 'state.disk' // a small state document could not be written
   | 'config.invalid'
   | 'credential.missing' // systemd has not handed it to this process
+  | 'certificate.invalid' // a certificate that came by command can not be this device's
   | 'key.exposed' // a private key is readable by others
   | 'usage';
 

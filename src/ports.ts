@@ -217,6 +217,33 @@ export interface CertificateText {
   readonly fingerprint: string;
 }
 
+/** A certificate that came by command and fits a key of this device, both on disk. Times are ISO 8601. */
+export interface StagedPair {
+  /** Where the platform has them. */
+  readonly files: { readonly cert: string; readonly key: string };
+  readonly subject: string;
+  readonly notBefore: string;
+  readonly notAfter: string;
+  /** As openssl prints it. */
+  readonly fingerprint: string;
+}
+
+/** Keys that are made on the device, and the certificates that come back for them. */
+export interface DevicePairs {
+  /** What is installed, and by the command of which id; undefined: nothing was. Throws when it can not be read. */
+  readonly installed: { readonly command: string; readonly pair: StagedPair } | undefined;
+  /** Makes a key. `csr` is PEM, `key` names the key. Throws Fault `state.disk`. */
+  request(): { readonly csr: string; readonly key: string };
+  /** Puts a certificate beside its key. Throws Fault `certificate.invalid` or `state.disk`. */
+  stage(pem: string): StagedPair;
+  /** From now on connections are made with it, until `promote`, `drop`, or the end of the process. */
+  try(pair: StagedPair): void;
+  /** It is used for good; the one before is kept. `command`: id of the command. Throws Fault `state.disk`. */
+  promote(pair: StagedPair, command: string): void;
+  /** Back to what was used before. */
+  drop(pair: StagedPair): void;
+}
+
 // ---- schedules ------------------------------------------------------------------------------------------------------
 
 export interface CronTimer extends Timer {

@@ -55,7 +55,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'broker',
     'status',
   ],
-  'agent-commands.ts': ['config (types)', 'command', 'broker/topics.ts'],
+  'agent-commands.ts': ['config (types)', 'command', 'broker (types)', 'broker/topics.ts'],
   'agent-link.ts': ['config (types)', 'ledger (types)', 'delivery', 'broker'],
   'agent-sensors.ts': ['config (types)', 'serial', 'sensor', 'telemetry', 'broker/topics.ts'],
   // The reference consumer is a program of its own; it shares the ledger's arithmetic of sequences, hashes and keys.

@@ -112,6 +112,22 @@ export class Connection {
     this.#link?.destroy({ word: 'own.ended', text: why });
   }
 
+  /**
+   * Ends the link in the ordinary way, with DISCONNECT, and connects again at once; without a link, what waits for its next
+   * attempt is tried now. For credentials that changed, or a clock that was set.
+   */
+  renew(why: string): void {
+    if (this.#link !== undefined) {
+      this.#link.end({ word: 'own.ended', text: why }).catch((error: unknown) => {
+        this.#options.log.error('broker connection: end failed', { reason: reasonOf(error) });
+      });
+      return;
+    }
+    if (this.#waiting === undefined) return;
+    this.#waiting.cancel();
+    this.#try();
+  }
+
   /** Ends the link with DISCONNECT, so the will is taken back. Nothing is tried after this. */
   async stop(): Promise<void> {
     this.#phase = 'stopped';

@@ -11,6 +11,7 @@ import { readSigners } from '../platform/command-signers.ts';
 import { type CertificateFacts, loadIdentity } from '../platform/identity.ts';
 import { readPrivateFile } from '../platform/private-files.ts';
 import { loadConfig } from './config-file.ts';
+import { asConnected } from './credentials.ts';
 import { EXIT, exitOf } from './exit.ts';
 
 const DAY_MS = 86_400_000;
@@ -43,7 +44,7 @@ export async function checkCommand(args: readonly string[]): Promise<number> {
     return EXIT.config;
   }
   const { config } = loaded;
-  const checked = checkFiles(config);
+  const checked = checkFiles(asConnected(config));
   const problems = checked.faults.map((fault) => ({ code: fault.code, message: fault.message }));
   if (json) printJson({ ok: problems.length === 0, file, problems, warnings: checked.warnings });
   else printText(file, config, checked);

@@ -1,8 +1,41 @@
 /** What a connection to the broker proves itself with, read from the files that the configuration names. */
+import { dirname, join } from 'node:path';
+import { parseBrokerUrl } from '../broker-url.ts';
 import type { DeviceConfig } from '../config/schema.ts';
+import { probeCertificate } from '../platform/certificate-probe.ts';
+import { certificateTexts } from '../platform/certificate-texts.ts';
 import { loadIdentity } from '../platform/identity.ts';
+import { InstalledPairs } from '../platform/installed-pairs.ts';
 import type { LinkCredentials } from '../platform/mqtt-link.ts';
 import { readPrivateFile } from '../platform/private-files.ts';
+import type { CertificateText, FlooredClock, Log } from '../ports.ts';
+import type { LinkEnd } from '../ports-broker.ts';
+
+/** Where the agent keeps its small documents. */
+export function stateDirectoryOf({ state, ledger }: DeviceConfig): string {
+  return state?.dir ?? join(dirname(ledger.dir), 'state');
+}
+
+/** The certificates that came by command. */
+export function installedPairsOf(config: DeviceConfig, log: Log): InstalledPairs {
+  const { broker, device } = config;
+  const isConfigured = broker.tls?.cert !== undefined;
+  return new InstalledPairs({ directory: join(stateDirectoryOf(config), 'tls'), device: device.id, isConfigured, log });
+}
+
+/** The configuration as connections are made: with what was installed by command in the place of what it names. */
+export function withInstalledPair(config: DeviceConfig, pairs: InstalledPairs): DeviceConfig {
+  const { tls } = config.broker;
+  if (tls === undefined) return config;
+  return { ...config, broker: { ...config.broker, tls: { ...tls, ...pairs.filesFor(tls) } } };
+}
+
+/** For tools beside the agent. */
+export function asConnected(config: DeviceConfig): DeviceConfig {
+  const nothing = (): void => undefined;
+  const quiet = { error: nothing, warn: nothing, info: nothing, debug: nothing };
+  return withInstalledPair(config, installedPairsOf(config, quiet));
+}
 
 /** Throws what is wrong with a file. Files are read at each connection, so renewed ones count without a restart. */
 export function credentialsOf({ broker, device }: DeviceConfig): LinkCredentials {
@@ -22,4 +55,25 @@ export function credentialsOf({ broker, device }: DeviceConfig): LinkCredentials
     username,
     password: password?.toString('utf8').trimEnd(),
   };
+}
+
+/** Whether the broker at `url` takes that pair; undefined: it does. */
+export async function probePair(
+  config: DeviceConfig,
+  pair: { readonly cert: string; readonly key: string },
+  url: string,
+  clock: FlooredClock,
+): Promise<LinkEnd | undefined> {
+  const { broker, device } = config;
+  const address = parseBrokerUrl(url);
+  if (broker.tls === undefined || address?.isSecure !== true) {
+    return { word: 'tls.not-tls', text: `${url} has no TLS to show a certificate in` };
+  }
+  const credentials = credentialsOf({ ...config, broker: { ...broker, tls: { ...broker.tls, ...pair } } });
+  return probeCertificate({ address, device: device.id, credentials, clock, timeoutMs: broker.connectTimeout });
+}
+
+/** What the certificates of a connection say. */
+export function textsOf({ broker }: DeviceConfig): readonly CertificateText[] {
+  return broker.tls === undefined ? [] : certificateTexts(broker.tls);
 }

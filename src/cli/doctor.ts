@@ -18,7 +18,7 @@ import { networkFindings } from './doctor-network.ts';
 import { sensorParts } from './doctor-sensors.ts';
 import { serviceFindings } from './doctor-service.ts';
 import { documentOf, isSound, partText, summaryText } from './doctor-text.ts';
-import { credentialsOf } from './credentials.ts';
+import { asConnected, credentialsOf } from './credentials.ts';
 import { EXIT } from './exit.ts';
 import { numberOption } from './option-values.ts';
 import { print } from './print.ts';
@@ -46,7 +46,12 @@ export async function doctorCommand(args: readonly string[]): Promise<number> {
     await tell({ part: 'configuration', findings: invalidConfigFindings(values.config, loaded) });
     await tell({ part: 'the rest', findings: [skipped('all', 'the configuration is invalid')] });
   } else {
-    const looked = partsOf({ file: values.config, config: loaded.config, seconds, isMqtt: !values['no-mqtt'] });
+    const looked = partsOf({
+      file: values.config,
+      config: asConnected(loaded.config),
+      seconds,
+      isMqtt: !values['no-mqtt'],
+    });
     for await (const part of looked) await tell(part);
   }
   await print(values.json ? `${JSON.stringify(documentOf(parts))}\n` : summaryText(parts));

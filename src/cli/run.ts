@@ -3,7 +3,6 @@
  * a second signal leaves at once, which the ledger survives like any crash.
  */
 import { createHash } from 'node:crypto';
-import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Agent } from '../agent.ts';
 import { WatchedClock } from '../clock/watched-clock.ts';
@@ -11,7 +10,6 @@ import type { DeviceConfig } from '../config/schema.ts';
 import { Fault, reasonOf } from '../fault.ts';
 import { systemBoot } from '../platform/boot.ts';
 import { systemChance } from '../platform/chance.ts';
-import { certificateTexts } from '../platform/certificate-texts.ts';
 import { systemTime } from '../platform/clock.ts';
 import { systemCron } from '../platform/cron.ts';
 import { readHardware } from '../platform/hardware.ts';
@@ -19,6 +17,7 @@ import { commandSigners } from '../platform/command-signers.ts';
 import { hostMetrics } from '../platform/host-metrics.ts';
 import { eventSigner } from '../platform/event-signer.ts';
 import type { CertificateFacts } from '../platform/identity.ts';
+import type { InstalledPairs } from '../platform/installed-pairs.ts';
 import { processFigures } from '../platform/process-figures.ts';
 import { parseJson } from '../platform/json.ts';
 import { ledgerFiles } from '../platform/ledger-files.ts';
@@ -33,7 +32,14 @@ import { writtenBytes } from '../platform/written-bytes.ts';
 import type { Log, LogControl } from '../ports.ts';
 import { VERSION } from '../version.ts';
 import { loadConfig } from './config-file.ts';
-import { credentialsOf } from './credentials.ts';
+import {
+  credentialsOf,
+  installedPairsOf,
+  probePair,
+  stateDirectoryOf,
+  textsOf,
+  withInstalledPair,
+} from './credentials.ts';
 import { EXIT, exitOf } from './exit.ts';
 
 /** A stop that takes longer is cut short, milliseconds. systemd's default TimeoutStopSec is 90 s. */
@@ -50,7 +56,8 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   const journal = process.env['JOURNAL_STREAM'] !== undefined;
   const log = createLog({ level: config.log.level, journal, write: (line) => void process.stderr.write(line) });
   try {
-    const certificate = firstCredentials(config, log)?.certificate;
+    const pairs = installedPairsOf(config, log);
+    const certificate = firstCredentials(withInstalledPair(config, pairs), log)?.certificate;
     const commonName = certificate?.commonName ?? config.device.id;
     if (commonName !== config.device.id) {
       log.warn('the certificate is for another device: the broker will refuse its topics', {
@@ -58,7 +65,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
         device: config.device.id,
       });
     }
-    return await serve(config, certificate, log);
+    return await serve(config, pairs, certificate, log);
   } catch (error) {
     log.error(reasonOf(error));
     return exitOf(error);
@@ -78,18 +85,20 @@ function firstCredentials(config: DeviceConfig, log: Log): LinkCredentials | und
 
 async function serve(
   config: DeviceConfig,
-  first: CertificateFacts | undefined,
+  pairs: InstalledPairs,
+  shown: CertificateFacts | undefined,
   log: Log & LogControl,
 ): Promise<number> {
   const supervisor = systemdSupervisor();
   const clock = new WatchedClock(systemTime);
-  const stateDirectory = config.state?.dir ?? join(dirname(config.ledger.dir), 'state');
+  const stateDirectory = stateDirectoryOf(config);
   let restart: () => void = () => undefined;
   const restartAsked = new Promise<void>((resolve) => {
     restart = resolve;
   });
   // What the newest connection was tried with: renewed files count from the next connection on.
-  let certificate = first;
+  let certificate = shown;
+  const connected = (): DeviceConfig => withInstalledPair(config, pairs);
   const agent = new Agent({
     config,
     configHash: createHash('sha256').update(JSON.stringify(config)).digest('base64url'),
@@ -106,7 +115,7 @@ async function serve(
       files: ledgerFiles(config.ledger.dir),
       lines: lineOpener(clock),
       broker: mqttLinkOpener(() => {
-        const credentials = credentialsOf(config);
+        const credentials = credentialsOf(connected());
         certificate = credentials.certificate;
         return credentials;
       }, clock),
@@ -120,7 +129,9 @@ async function serve(
       signatures: config.signers === undefined ? undefined : commandSigners(config.signers.file, clock, log),
       writtenBytes,
       writeLocalStatus: statusFile(process.env['RUNTIME_DIRECTORY'] ?? stateDirectory, log),
-      certificates: () => (config.broker.tls === undefined ? [] : certificateTexts(config.broker.tls)),
+      certificates: () => textsOf(connected()),
+      pairs,
+      probeCertificate: (pair, url) => probePair(config, pair.files, url, clock),
       restart: () => {
         log.info('stopping', { command: 'agent.restart' });
         restart();

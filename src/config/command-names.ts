@@ -8,6 +8,8 @@ export const COMMAND_NAMES = [
   'info.get',
   'metrics.get',
   'certificate.status',
+  'certificate.csr',
+  'certificate.install',
   'events.stat',
   'events.dead',
   'events.replay',
@@ -49,7 +51,5 @@ export const LATER_COMMANDS: readonly string[] = [
   'sensor.capture',
   'serial.write',
   'diagnostics.collect',
-  'certificate.csr',
-  'certificate.install',
   'host.reboot',
 ];

@@ -4,12 +4,12 @@
  * is replaced, and the ledger says so: events that can not be signed for ever would be worth less than a new key.
  */
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { renameSync } from 'node:fs';
+import { join } from 'node:path';
 import { Fault, reasonOf } from '../fault.ts';
 import { type EventSigner, type Log, SIGNATURE_ALGORITHMS, type SignatureAlgorithm } from '../ports.ts';
+import { writeDurably } from './durable-file.ts';
 import { readPrivateFile } from './private-files.ts';
-import { makeDirectory } from './directories.ts';
 
 /**
  * Throws Fault `key.exposed` when others may read the key, `state.disk` when a new one can not be kept. `directory`: where
@@ -79,16 +79,8 @@ function makeKey(path: string, algorithm: SignatureAlgorithm): KeyObject {
   const { privateKey } =
     algorithm === 'ed25519' ? generateKeyPairSync('ed25519') : generateKeyPairSync('ec', { namedCurve: 'P-256' });
   try {
-    makeDirectory(dirname(path));
     // On disk before the first event names it: an event must not be signed by a key that a power cut takes away.
-    const file = openSync(`${path}.new`, 'w', 0o600);
-    writeSync(file, privateKey.export({ format: 'pem', type: 'pkcs8' }).toString());
-    fsyncSync(file);
-    closeSync(file);
-    renameSync(`${path}.new`, path);
-    const directory = openSync(dirname(path), 'r');
-    fsyncSync(directory);
-    closeSync(directory);
+    writeDurably(path, privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(), 0o600);
   } catch (error) {
     throw new Fault('state.disk', `event signing key ${path}: can not be kept: ${reasonOf(error)}`, { cause: error });
   }

@@ -15,6 +15,7 @@ import {
   type Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
+  Pkcs10CertificateRequest,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
   X509Certificate,
@@ -40,6 +41,8 @@ export interface CertificateAuthority {
   /** `names`: DNS names and IP addresses that the server answers to. The first is the common name too. */
   issueServer(names: readonly string[], validity?: Validity): Promise<CertifiedPair>;
   issueClient(commonName: string, validity?: Validity): Promise<CertifiedPair>;
+  /** For a request (PKCS#10, PEM): checks its signature, takes its subject and key. */
+  issueFor(request: string, validity?: Validity): Promise<string>;
   /** The revocation list, in PEM, that names these certificates (PEM). */
   revoke(certificates: readonly string[], validity?: Validity): Promise<string>;
 }
@@ -56,6 +59,7 @@ export interface DevelopmentCertificatesOptions {
 }
 
 export interface DevelopmentCertificates {
+  readonly authority: CertificateAuthority;
   readonly ca: string;
   readonly server: CertifiedPair;
   readonly client: CertifiedPair;
@@ -81,7 +85,7 @@ export async function makeDevelopmentCertificates(
     authority.issueClient(options.device, validity),
     ...(options.others ?? []).map((name) => authority.issueClient(name, validity)),
   ]);
-  return { ca: authority.ca, server, client, others };
+  return { authority, ca: authority.ca, server, client, others };
 }
 
 /** From a little before now to `days` after it. */
@@ -113,6 +117,7 @@ export async function makeAuthority(
     issueServer: (names, valid) =>
       issue(issuer, names[0] ?? 'localhost', ExtendedKeyUsage.serverAuth, valid ?? validity, [alternativeNames(names)]),
     issueClient: (client, valid) => issue(issuer, client, ExtendedKeyUsage.clientAuth, valid ?? validity, []),
+    issueFor: (request, valid) => issueFor(issuer, request, valid ?? validity),
     revoke: (certificates, valid) => revoke(issuer, certificates, valid ?? validity),
   };
 }
@@ -130,10 +135,39 @@ async function issue(
   extensions: readonly Extension[],
 ): Promise<CertifiedPair> {
   const keys = await newKeys();
-  const certificate = await X509CertificateGenerator.create({
-    subject: commonName(name),
+  const certificate = await certify(
+    issuer,
+    { subject: commonName(name), key: keys.publicKey },
+    usage,
+    validity,
+    extensions,
+  );
+  return { cert: pemOf(certificate), key: await pemOfKey(keys.privateKey) };
+}
+
+async function issueFor(issuer: Issuer, pem: string, validity: Validity): Promise<string> {
+  const request = new Pkcs10CertificateRequest(pem);
+  if (!(await request.verify())) throw new Error('the request is not signed by its own key');
+  const key: webcrypto.CryptoKey = (await request.publicKey.export()) as webcrypto.CryptoKey;
+  return pemOf(await certify(issuer, { subject: request.subject, key }, ExtendedKeyUsage.clientAuth, validity, []));
+}
+
+interface Certified {
+  readonly subject: string | { readonly CN: string[] }[];
+  readonly key: webcrypto.CryptoKey;
+}
+
+async function certify(
+  issuer: Issuer,
+  { subject, key }: Certified,
+  usage: ExtendedKeyUsage,
+  validity: Validity,
+  extensions: readonly Extension[],
+): Promise<X509Certificate> {
+  return X509CertificateGenerator.create({
+    subject,
     issuer: issuer.certificate.subject,
-    publicKey: keys.publicKey,
+    publicKey: key,
     signingKey: issuer.key,
     signingAlgorithm: ALGORITHM,
     serialNumber: newSerial(),
@@ -143,11 +177,10 @@ async function issue(
       new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
       new ExtendedKeyUsageExtension([usage]),
       await AuthorityKeyIdentifierExtension.create(issuer.certificate),
-      await SubjectKeyIdentifierExtension.create(keys.publicKey),
+      await SubjectKeyIdentifierExtension.create(key),
       ...extensions,
     ],
   });
-  return { cert: pemOf(certificate), key: await pemOfKey(keys.privateKey) };
 }
 
 async function revoke(issuer: Issuer, certificates: readonly string[], validity: Validity): Promise<string> {

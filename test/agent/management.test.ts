@@ -3,19 +3,17 @@
  * figures, the schedule, and the first commands, asked with plain mosquitto clients.
  */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, symlink, unlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, symlink, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Child } from '../../src/workbench/child.ts';
 import { openPty } from '../../src/platform/pty.ts';
 import { until } from '../rig/wait.ts';
+import { configure, type Document, ROOT } from './operator.ts';
 import { type Seen, setStage, type Stage } from './stage.ts';
 
 const DEADLINE_MS = 20_000;
-const ROOT = 'fp/v1/pump-42';
-
-type Document = Readonly<Record<string, unknown>>;
 
 function seenOn(stage: Stage, topic: string): readonly Seen[] {
   return stage.seen().filter((one) => one.topic === `${ROOT}/${topic}`);
@@ -28,11 +26,6 @@ async function seen(stage: Stage, topic: string, fits: (payload: Document) => bo
       `such a message on ${topic}; last ${JSON.stringify(seenOn(stage, topic).at(-1))}; ${stage.agent.child.lastWords()}`,
     DEADLINE_MS,
   );
-}
-
-async function configure(stage: Stage, change: (document: Record<string, unknown>) => object): Promise<void> {
-  const document = JSON.parse(await readFile(stage.config, 'utf8')) as Record<string, unknown>;
-  await writeFile(stage.config, JSON.stringify({ ...document, ...change(document) }));
 }
 
 /** Of what a device says of a command; the rest comes before it. */

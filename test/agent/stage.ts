@@ -7,7 +7,11 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { mosquittoAcl } from '../../src/workbench/access-rules.ts';
 import type { AgentProcess } from '../../src/workbench/agent-process.ts';
-import { type CertifiedPair, makeDevelopmentCertificates } from '../../src/workbench/certificates.ts';
+import {
+  type CertificateAuthority,
+  type CertifiedPair,
+  makeDevelopmentCertificates,
+} from '../../src/workbench/certificates.ts';
 import { Child } from '../../src/workbench/child.ts';
 import { writeDeviceFile } from '../../src/workbench/device-file.ts';
 import type { Mosquitto, MosquittoOptions } from '../../src/workbench/mosquitto.ts';
@@ -32,6 +36,8 @@ export interface Stage {
   readonly ledgerDirectory: string;
   readonly config: string;
   /** PEM texts of the consumer, for a client that outlives a broker's restart (mosquitto_sub 2.0.11 does not). */
+  /** The one that broker and device trust. */
+  readonly authority: CertificateAuthority;
   readonly consumerTls: { readonly ca: Buffer; readonly cert: Buffer; readonly key: Buffer };
   /** Options of the mosquitto clients for a connection of the operator's and the consumer's. */
   readonly operatorArgs: readonly string[];
@@ -89,6 +95,7 @@ export async function setStage(t: TestContext, options: StageOptions = {}): Prom
     directory,
     ledgerDirectory,
     config,
+    authority: files.authority,
     consumerTls: {
       ca: await readFile(files.ca),
       cert: await readFile(files.consumer.cert),
@@ -110,6 +117,7 @@ interface Pair {
 }
 
 interface Files {
+  readonly authority: CertificateAuthority;
   readonly ca: string;
   readonly server: Pair;
   readonly device: Pair;
@@ -129,6 +137,7 @@ async function writeCertificates(directory: string): Promise<Files> {
     key: await put(`${name}.key`, pair?.key ?? ''),
   });
   return {
+    authority: made.authority,
     ca: await put('ca.pem', made.ca),
     server: await putPair('server', made.server),
     device: await putPair('device', made.client),
