@@ -5,13 +5,14 @@ import type { AgentStatus, RunningAgent } from './doctor-agent.ts';
 
 const SYSTEMCTL_MS = 3000;
 const UNIT = 'fieldpost';
+const REBOOT_UNIT = 'fieldpost-reboot.path';
 
 export async function serviceFindings(
   agent: RunningAgent | undefined,
   status: AgentStatus | undefined,
 ): Promise<readonly Finding[]> {
-  const unit = await unitState();
-  return [agentFinding(agent), statusFinding(agent, status), unitFinding(unit, agent !== undefined)];
+  const unit = unitFinding(await unitState(UNIT), agent !== undefined);
+  return [agentFinding(agent), statusFinding(agent, status), unit, rebootFinding(await unitState(REBOOT_UNIT))];
 }
 
 function agentFinding(agent: RunningAgent | undefined): Finding {
@@ -46,9 +47,19 @@ export function unitFinding(state: string | undefined, runs: boolean): Finding {
   return warning(name, found, `systemctl enable --now ${UNIT}`);
 }
 
-function unitState(): Promise<string | undefined> {
+/** Pure. Whether a reboot that is asked for by command is done; it may well be switched off. */
+export function rebootFinding(state: string | undefined): Finding {
+  const name = 'reboot unit';
+  if (state === 'active') return ok(name, `${REBOOT_UNIT} waits for requests`);
+  // systemd gives up on it when requests come faster than they can be taken.
+  const again = `journalctl -u fieldpost-reboot, then systemctl reset-failed ${REBOOT_UNIT} && systemctl start ${REBOOT_UNIT}`;
+  if (state === 'failed') return failed(name, `${REBOOT_UNIT} has failed: no request is taken`, again);
+  return skipped(name, 'reboots by command are off here');
+}
+
+function unitState(unit: string): Promise<string | undefined> {
   return new Promise((resolve) => {
-    execFile('systemctl', ['is-active', UNIT], { timeout: SYSTEMCTL_MS }, (_, stdout) => {
+    execFile('systemctl', ['is-active', unit], { timeout: SYSTEMCTL_MS }, (_, stdout) => {
       const word = stdout.trim();
       // Without a running systemd it says nothing on stdout, or `offline`.
       resolve(/^[a-z-]+$/.test(word) && word !== 'offline' && word !== 'unknown' ? word : undefined);

@@ -1,8 +1,8 @@
 /**
  * Tells the supervisor that the agent is alive, as long as its work gets on (progress.ts): a turn of the event loop shows
  * itself by coming here, the ledger and the lines are looked at. When one is stuck nothing is told, and the supervisor ends
- * and starts the process again, which the ledger survives like any crash. During the start it asks for more time instead,
- * for as long as recovery gets on.
+ * and starts the process again, which the ledger survives like any crash. During the start it also asks for more time, for
+ * as long as recovery gets on.
  */
 import type { Clock, Log, Supervisor, Timer, Work } from '../ports.ts';
 import { lookAt, NO_PROGRESS, type StuckWork } from './progress.ts';
@@ -88,8 +88,9 @@ export class Watchdog {
     this.#progress = progress;
     this.#note(stuck);
     if (stuck.length > 0) return;
-    if (this.#started) supervisor.alive();
-    else supervisor.extend(this.#limitMs + 2 * this.#everyMs);
+    if (!this.#started) supervisor.extend(this.#limitMs + 2 * this.#everyMs);
+    // Also in a start: an agent that starts anew on another configuration is watched all the while.
+    supervisor.alive();
   }
 
   #note(stuck: readonly StuckWork[]): void {

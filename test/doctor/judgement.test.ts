@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { brokerKindOf } from '../../src/cli/doctor-broker-kind.ts';
 import { clockFindings } from '../../src/cli/doctor-clock.ts';
 import { mountOf, spaceFinding } from '../../src/cli/doctor-disk.ts';
-import { statusFinding, unitFinding } from '../../src/cli/doctor-service.ts';
+import { rebootFinding, statusFinding, unitFinding } from '../../src/cli/doctor-service.ts';
 import { partText } from '../../src/cli/doctor-text.ts';
 import { parseDeviceValue } from '../../src/config/parse.ts';
 
@@ -64,6 +64,9 @@ test('the service is judged by what runs and by what systemd says', () => {
   assert.equal(unitFinding('active', true).state, 'ok');
   assert.equal(unitFinding('failed', false).state, 'failed');
   assert.match(unitFinding('inactive', true).found, /started by hand/);
+  assert.equal(rebootFinding('active').state, 'ok');
+  assert.equal(rebootFinding('failed').state, 'failed');
+  assert.equal(rebootFinding(undefined).state, 'skipped');
   const status = {
     at: '2026-01-01T00:00:00.000Z',
     connected: true,
