@@ -19,6 +19,7 @@ const PROGRAMS = {
     'aarch64-linux-gnu-strip',
   ],
   crash: ['mosquitto', 'strace', 'faketime', 'perl', 'mkfs.ext4', 'mount'],
+  'deb-life': ['mmdebstrap', 'dpkg-deb', 'x86_64-linux-gnu-strip', 'aarch64-linux-gnu-strip'],
   unplug: ['perl', 'mkfifo'],
   booted: ['mmdebstrap', 'systemd-nspawn', 'systemctl'],
 };

@@ -1,6 +1,6 @@
 /**
  * The Debian package, as it is built for this kind of machine with the distribution's Node.js: what is in it, what dpkg is
- * told, and that it is the same bytes each time. `npm run deb -- --prove` installs, upgrades, removes and purges it.
+ * told, and that it is the same bytes each time. `npm run deb-life` installs, upgrades, removes and purges it.
  */
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
