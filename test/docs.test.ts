@@ -40,6 +40,7 @@ test('links between the documents lead somewhere', () => {
     'docs/SENSORS.md',
     'docs/CONSUMING.md',
     'docs/PROOF.md',
+    'docs/DEMANDS.md',
   ]) {
     for (const [, target] of read(page).matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g)) {
       assert.ok(existsSync(join(ROOT, dirname(page), target as string)), `${page} links to ${target}`);
@@ -69,4 +70,27 @@ test('every word of the connection and of `degraded` is explained to operators, 
     [...explained].sort(),
     [...new Set(wanted.filter((word) => !['sensor.', 'broker.no-'].includes(word)))].sort(),
   );
+});
+
+test('each of the 33 demands names tests that are there, by file and name', () => {
+  const rows = read('docs/DEMANDS.md')
+    .split('\n')
+    .filter((line) => /^\| (?:\d+b?)? \| /.test(line))
+    .map((line) => line.split(' | '));
+  const numbers = rows.map(([number = '']) => number.replace('|', '').trim()).filter((number) => number !== '');
+  const wanted = [1, 2, 3, '3b', ...Array.from({ length: 29 }, (_, at) => at + 4)].map(String);
+  assert.deepEqual(numbers, wanted);
+  for (const row of rows) {
+    const place = row[2] ?? '';
+    const [, file, name] = /^`(test\/[^`]+)`: (.+)$/.exec(place) ?? [];
+    if (file === undefined || name === undefined) {
+      assert.equal(place, 'none yet', row.join(' | '));
+      continue;
+    }
+    const text = read(file).replaceAll('\\', '');
+    assert.ok(
+      ["'", '"', '`'].some((quote) => text.includes(`${quote}${name}${quote}`)),
+      `${file}: ${name}`,
+    );
+  }
 });

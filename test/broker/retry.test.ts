@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NO_FAILURES, planRetry, type RetryHistory, type RetryPlan } from '../../src/broker/retry.ts';
+import { endOfReasonCode } from '../../src/platform/link-end.ts';
 import type { LinkEnd, LinkWord } from '../../src/ports-broker.ts';
 import { type Random, seededRandom } from '../../src/workbench/random.ts';
 
@@ -158,5 +159,30 @@ for (const [how, word, most] of [
     t.diagnostic(`takeovers in 24 h: ${Math.min(...counts)} to ${Math.max(...counts)}`);
     assert.ok(Math.max(...counts) < most, `${Math.max(...counts)}`);
     assert.ok(Math.min(...counts) > 40, 'each gets its turns');
+  });
+}
+
+for (const code of [0x87, 0x8a, 0x9f]) {
+  test(`a login that the broker refuses (0x${code.toString(16)}) is tried at the slow pace`, () => {
+    const refusal = endOfReasonCode(code, {
+      now: '2026-06-01T00:00:00.000Z',
+      clock: 'synced',
+      floor: '2026-01-01T00:00:00.000Z',
+      psk: false,
+      device: 'pump-42',
+      certificate: undefined,
+      password: false,
+      phase: 'mqtt',
+    });
+    let history = NO_FAILURES;
+    const waits: (readonly [number, number])[] = [];
+    for (let attempt = 0; attempt < 8; attempt += 1) {
+      const plan = planRetry(history, refusal, 0, 1);
+      ({ history } = plan);
+      waits.push([plan.floorMs, plan.ceilingMs]);
+    }
+    assert.deepEqual(waits[0], [5000, 10_000]);
+    assert.deepEqual(waits[1], [10_000, 20_000]);
+    assert.deepEqual(waits.at(-1), [300_000, 600_000]);
   });
 }

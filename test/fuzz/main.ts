@@ -73,10 +73,9 @@ async function main(): Promise<number> {
 }
 
 function report(protocol: 4 | 5, { cases, applied, bill, rss, ...rest }: FuzzResult): string {
-  const said = Object.values(applied).reduce((sum, count) => sum + count, 0);
   return [
     `MQTT ${protocol === 5 ? '5' : '3.1.1'}`,
-    `cases           ${cases}, of which ${said} packets mutated in ${Object.keys(applied).length} ways, in ${rest.seconds} s`,
+    `cases           ${cases} packets mutated in ${Object.keys(applied).length} ways, in ${rest.seconds} s`,
     `connections     ${rest.connections}, the slowest came after ${rest.slowestReconnectMs} ms`,
     `sales           ${bill.sold}, lost ${bill.lost.length}, doubled ${bill.doubled.length}, forks ${bill.forks}`,
     `repeats         ${bill.repeats} on the wire, epochs ${bill.epochs}`,

@@ -15,8 +15,10 @@ import { type Bill, type FuzzStage, ROOT, setFuzzStage, type StageOptions, tail 
 const CALM_EVERY = 100;
 /** The agent answers, or ends the connection, long before this; then the broker cuts. */
 const REACTION_MS = 15;
-/** A case whose packet is not said by then is over: the mutated kind does not come on every connection. */
+/** A try whose packet is not said by then is over, and is no case: not every kind comes on every connection. */
 const SAID_MS = 80;
+/** Tries for a case. */
+const TRIES_MAX = 10;
 const PATIENCE_MS = 30_000;
 /** Words of a program that did what its author did not foresee, in a line that it logged itself. */
 const BUG =
@@ -46,7 +48,7 @@ export interface FuzzOptions extends StageOptions {
 
 export interface FuzzResult {
   readonly cases: number;
-  /** Cases in which the packet was said, by mutation. */
+  /** By mutation. */
   readonly applied: Readonly<Record<string, number>>;
   readonly connections: number;
   readonly bill: Bill;
@@ -79,6 +81,7 @@ class FuzzRun {
   readonly #suspects = new Set<string>();
   #slowestMs = 0;
   #done = 0;
+  #tries = 0;
 
   constructor(stage: FuzzStage, options: FuzzOptions) {
     this.#stage = stage;
@@ -94,11 +97,13 @@ class FuzzRun {
     try {
       await this.#calm();
       while (this.#done < cases) {
-        await this.#case();
-        this.#done += 1;
-        if (this.#done % CALM_EVERY === 0 || this.#done === cases) await this.#calm();
-        progress?.(this.#done);
+        if (this.#tries >= cases * TRIES_MAX) throw new Error('the packets to mutate do not come');
+        const said = await this.#case();
+        if (said) this.#done += 1;
+        if (this.#tries % CALM_EVERY === 0) await this.#calm();
+        if (said) progress?.(this.#done);
       }
+      await this.#calm();
     } catch (error) {
       broken = `case ${this.#done + 1}: ${error instanceof Error ? error.message : String(error)}`;
     }
@@ -116,7 +121,8 @@ class FuzzRun {
     };
   }
 
-  async #case(): Promise<void> {
+  /** False: the packet to mutate did not come on this connection. */
+  async #case(): Promise<boolean> {
     const { broker, sell } = this.#stage;
     const { random, only, protocol } = this.#options;
     const [kind, count] = KINDS.find(([of]) => of === only?.kind) ?? one(KINDS, random);
@@ -134,12 +140,14 @@ class FuzzRun {
       return MUTATIONS[name]?.(packet, random, { before: last, five: protocol === 5, root: ROOT });
     };
     await this.#connected();
+    this.#tries += 1;
     sell(random.whole(1, 3));
-    broker.say(`${ROOT}/down/command/ping/${this.#done}`, Buffer.from('{}'));
+    broker.say(`${ROOT}/down/command/ping/${this.#tries}`, Buffer.from('{}'));
     const untilMs = performance.now() + SAID_MS;
     while (!said && performance.now() < untilMs && broker.clients.length > 0) await pause(1);
     if (said) await pause(REACTION_MS);
     broker.cut(random.unit() < 0.5 ? 'end' : 'reset');
+    return said;
   }
 
   /** The next connection is there, whether CONNACK has left or not. */
@@ -156,7 +164,7 @@ class FuzzRun {
     delete broker.script.mutate;
     await this.#waitFor(() => broker.clients.length > 0, 'a connection in calm');
     // What a mutated PUBREC made a dead letter is tried again, as an operator would.
-    broker.say(`${ROOT}/down/command/events.retry/calm-${this.#done}`, Buffer.from('{}'));
+    broker.say(`${ROOT}/down/command/events.retry/calm-${this.#tries}`, Buffer.from('{}'));
     sell(2);
     await settled();
     this.#rss.push(rssMib(agent.child.pid ?? 0));

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { createServer } from 'node:tls';
+import { connect as connectTls, createServer } from 'node:tls';
 import { type LinkCredentials, mqttLinkOpener } from '../../src/platform/mqtt-link.ts';
 import type { LinkOpening } from '../../src/ports-broker.ts';
 import { type CertifiedPair, makeAuthority } from '../../src/workbench/certificates.ts';
@@ -101,3 +101,33 @@ for (const maximum of ['TLSv1.3', 'TLSv1.2'] as const) {
     assert.equal(heard, 0);
   });
 }
+
+test('a broker that speaks no TLS from 1.2 on is refused and named, whatever the environment tells Node', async (t) => {
+  const before = process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+  process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0';
+  t.after(() => {
+    if (before === undefined) delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'];
+    else process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = before;
+  });
+  const authority = await makeAuthority('test authority');
+  const server = await authority.issueServer(['127.0.0.1']);
+  let secured = 0;
+  // OpenSSL 3 lets TLS 1.1 be spoken at security level 0 alone.
+  const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
+  const peer = createServer({ ...server, ...old }, () => {
+    secured += 1;
+  });
+  peer.on('tlsClientError', nothing);
+  t.after(() => peer.close());
+  await new Promise<void>((done) => peer.listen(0, '127.0.0.1', done));
+  const address = peer.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const opening = await open(port, authority.ca, await authority.issueClient('pump-42'));
+  assert.equal(opening.kind === 'refused' && opening.end.word, 'tls.version');
+  assert.equal(secured, 0);
+  // The peer does speak it, to whoever would.
+  const client = connectTls({ port, host: '127.0.0.1', ca: authority.ca, ...old });
+  t.after(() => client.destroy());
+  await new Promise<void>((done, fail) => client.once('secureConnect', done).once('error', fail));
+  assert.equal(client.getProtocol(), 'TLSv1.1');
+});
