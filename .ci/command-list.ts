@@ -27,6 +27,8 @@ export function allCommands(): readonly Command[] {
   const options: Readonly<Record<keyof AgentCommandsOptions, unknown>> = {
     config: { commands: {}, schedule: [], sensors: [], device: {} },
     ports,
+    remote: nothing,
+    onConfirmed: nothing,
     topics: topicsOf('fp/v1', 'device'),
     sensors: [],
     status: nothing,

@@ -9,11 +9,14 @@ import { certificateCsrCommand } from './command/certificate-csr.ts';
 import { CertificateInstall } from './command/certificate-install.ts';
 import { certificateStatusCommand } from './command/certificate-status.ts';
 import type { Command } from './command/command.ts';
+import { ConfigChange, type ConfigChanges } from './command/config-change.ts';
+import { configReadCommands, type ConfigView } from './command/config-read.ts';
 import { CommandDesk, type Response } from './command/desk.ts';
 import { eventsCommands, type EventsDesk } from './command/events.ts';
 import { GroupDoor } from './command/group-door.ts';
 import { type HeldAnswer, HeldAnswers } from './command/held-answers.ts';
 import { infoGetCommand } from './command/info-get.ts';
+import { Lease } from './command/lease.ts';
 import { LogTail } from './command/log-tail.ts';
 import { logCommands } from './command/logs.ts';
 import { metricsGetCommand } from './command/metrics-get.ts';
@@ -68,6 +71,10 @@ export interface AgentCommandsOptions {
     /** Asks the process to end in the ordinary way, to be started again. */
     readonly restart: () => void;
   };
+  /** The configuration, and changes of it. */
+  readonly remote: ConfigChanges & ConfigView;
+  /** Events may leave: the configuration on trial was confirmed. */
+  readonly onConfirmed: () => void;
   readonly topics: Topics;
   readonly status: () => Document;
   /** Of the connection that there is. */
@@ -86,12 +93,14 @@ export interface AgentCommandsOptions {
 export class AgentCommands {
   readonly #options: AgentCommandsOptions;
   readonly #tail: LogTail;
+  readonly #configChange: ConfigChange;
   readonly #all: readonly Command[];
   readonly #held = new HeldAnswers();
   readonly #install: CertificateInstall;
   readonly #desk: CommandDesk;
   readonly #groups: GroupDoor;
   readonly #schedule: Schedule;
+  readonly #logLevel: Lease;
 
   constructor(options: AgentCommandsOptions) {
     const { config, ports, topics, samples, auditSink, session } = options;
@@ -103,8 +112,10 @@ export class AgentCommands {
       url: () => connection.figures.url,
       lastEnd: () => connection.figures.lastEnd,
       renew: (why) => connection.renew(why),
-      busy: () => undefined,
+      busy: () => options.remote.busy,
     });
+    this.#logLevel = new Lease(ports.clock);
+    this.#configChange = new ConfigChange({ ...options, clock: ports.clock, changes: options.remote });
     this.#all = this.#commands();
     this.#desk = new CommandDesk({
       ...ports,
@@ -152,13 +163,26 @@ export class AgentCommands {
     });
   }
 
+  /** Once the link brings commands. */
+  linkReady(): void {
+    this.#configChange.linkReady();
+  }
+
   linkDown(): void {
     this.#tail.end();
   }
 
+  /** Nothing begins any more by the clock. */
   stop(): void {
     this.#schedule.stop();
     this.#groups.stop();
+    this.#tail.end();
+    this.#logLevel.end();
+  }
+
+  /** Nothing is taken or written any more; what still runs is found by the next agent as if the process had ended. */
+  close(): Promise<void> {
+    return this.#desk.close();
   }
 
   #commands(): readonly Command[] {
@@ -174,8 +198,10 @@ export class AgentCommands {
       ...eventsCommands(events),
       ...sensorsCommands(sensors, (id) => describeSensor(config, id)),
       ...scheduleCommands(() => this.#schedule),
-      ...logCommands({ ...ports, tail: this.#tail, topic: topics.log }),
+      ...logCommands({ ...ports, tail: this.#tail, lease: this.#logLevel, topic: topics.log }),
       ...telemetryCommands({ ...ports, sources: hostSensor === undefined ? sensors : [...sensors, hostSensor] }),
+      ...configReadCommands(this.#options.remote),
+      ...this.#configChange.commands,
       agentRestartCommand(ports.clock, ports.restart),
     ];
   }

@@ -37,9 +37,13 @@ export interface AgentLinkOptions {
   /** A broker has shown a certificate that holds. */
   readonly onSecureLink: () => void;
   readonly onUp: () => void;
+  /** The link brings commands. */
+  readonly onReady: () => void;
   readonly onDown: () => void;
   /** What the connection says of itself has changed: it came up, or an attempt failed. */
   readonly onConnection: () => void;
+  /** Why no events may leave and no receipts count, or undefined. */
+  readonly held: () => string | undefined;
   /** The figures of a part changed in a way that matters. */
   readonly onChange: () => void;
 }
@@ -82,7 +86,7 @@ export class AgentLink {
       info: options.info,
       sensors: options.sensors,
     });
-    this.#subscriptions = new Subscriptions({ ...ports, topics, onChange });
+    this.#subscriptions = new Subscriptions({ ...ports, topics, onChange, onReady: () => options.onReady() });
     this.connection = this.#makeConnection();
   }
 
@@ -114,6 +118,11 @@ export class AgentLink {
     const content = contentType === undefined ? {} : { contentType };
     link.publish(topic, payload, { qos: 0, retain: false, ...content }).catch(() => undefined);
     return true;
+  }
+
+  /** What held events back is over: the link is made anew, with a session of its own. */
+  release(why: string): void {
+    this.connection.restart(why);
   }
 
   /** What is in flight drains for a while, then the farewell, then the link ends. */
@@ -152,6 +161,7 @@ export class AgentLink {
         sessionExpiryMs: broker.sessionExpiry,
         connectTimeoutMs: broker.connectTimeout,
       },
+      held: () => this.#options.held(),
       newSession: () => ulid(ports.clock.wallMs(), ports.chance),
     });
   }
@@ -184,6 +194,7 @@ export class AgentLink {
     this.#eventsHeld = held ?? this.#guarantee.held;
     const { word, why } = this.#guarantee;
     if (this.#eventsHeld === undefined) log.info('guarantee on this broker', { guarantee: word, why });
+    else if (this.#eventsHeld === this.#options.held()) log.info('events are held back: configuration on trial');
     else log.error('events are held back in the ledger', { guarantee: 'held', reason: this.#eventsHeld });
     this.presence.up(link, session);
     this.#subscriptions.up(link);
@@ -195,15 +206,21 @@ export class AgentLink {
   }
 
   #onMessage(message: InboundMessage): void {
-    if (message.topic === this.#options.topics.receipt) this.receipts.take(message.payload);
+    if (message.topic === this.#options.topics.receipt) this.#onReceipt(message.payload);
     else this.#options.onCommand(message);
+  }
+
+  /** Of a broker on trial a receipt proves nothing; ours is retained, and comes again with the next link. */
+  #onReceipt(payload: Buffer): void {
+    if (this.#options.held() === undefined) this.receipts.take(payload);
   }
 
   async #drain(): Promise<void> {
     const { ports, ledger } = this.#options;
     const { clock } = ports;
     const until = clock.monotonicMs() + DRAIN_MS;
-    const drained = (): boolean => ledger.figures.unsent === 0 || this.link === undefined;
+    const drained = (): boolean =>
+      this.#eventsHeld !== undefined || ledger.figures.unsent === 0 || this.link === undefined;
     while (!drained() && clock.monotonicMs() < until) {
       await new Promise<void>((resolve) => {
         clock.after(DRAIN_LOOK_MS, resolve);

@@ -3,7 +3,7 @@
  * broker), runs, and stops in the reverse one: lines first, then what is in flight drains, then the farewell, then the
  * ledger. What a part needs of the world comes in through `AgentPorts`.
  */
-import { AgentCommands } from './agent-commands.ts';
+import { AgentCommands, type AgentCommandsOptions } from './agent-commands.ts';
 import { AgentLink } from './agent-link.ts';
 import { AgentSensors } from './agent-sensors.ts';
 import { type Topics, topicsOf } from './broker/topics.ts';
@@ -35,6 +35,8 @@ import type {
 } from './ports.ts';
 import type { LinkOpener, LinkEnd } from './ports-broker.ts';
 import type { LineOpener } from './ports-line.ts';
+import type { SensorFact } from './remote/local-check.ts';
+import type { RemoteConfig } from './remote/remote-config.ts';
 import { infoOf } from './status/info.ts';
 import { LocalStatus } from './status/local-status.ts';
 import { SlowFigures } from './status/slow-figures.ts';
@@ -75,10 +77,14 @@ export interface AgentPorts {
   readonly restart: () => void;
 }
 
+/** The configuration, and what may become of it. */
+export type AgentRemote = AgentCommandsOptions['remote'] & Pick<RemoteConfig, 'degraded' | 'eventsHeld' | 'report'>;
+
 export interface AgentOptions {
   readonly config: DeviceConfig;
   /** sha256 of the configuration, base64url. */
   readonly configHash: string;
+  readonly remote: AgentRemote;
   readonly version: string;
   readonly hardware: Hardware;
   /** Of the client certificate as it is now on disk, ISO 8601; undefined without one. */
@@ -170,6 +176,11 @@ export class Agent {
     this.#watchdog.ready();
   }
 
+  /** Whether the lines are open, and if not, why. */
+  get sensorFacts(): readonly SensorFact[] {
+    return this.#sensors.all.map((sensor) => ({ id: sensor.id, ...sensor.state() }));
+  }
+
   /** Ends what runs; what is not handed over within the time stays in the ledger for the next start. */
   async stop(why: 'shutdown' | 'reboot' | 'update'): Promise<void> {
     this.#commands.stop();
@@ -177,6 +188,7 @@ export class Agent {
     await this.#sensors.stop();
     await this.#link.stop(why);
     await this.#clock.stop();
+    await this.#commands.close();
     await this.#figures.stop();
     await this.#ledger.close();
     this.#localStatus.stop();
@@ -228,6 +240,7 @@ export class Agent {
       hostSensor: this.#hostSensor,
       link: () => this.#link.link,
       connection: this.#link.connection,
+      onConfirmed: () => this.#link.release('the configuration was confirmed'),
     });
   }
 
@@ -242,7 +255,9 @@ export class Agent {
       onCommand: (message) => this.#commands.take(message),
       onSecureLink: () => this.#clock.sessionUp(),
       onUp: () => this.#commands.linkUp(),
+      onReady: () => this.#commands.linkReady(),
       onDown: () => this.#commands.linkDown(),
+      held: () => this.#options.remote.eventsHeld,
       onConnection: () => this.#localStatus.changed(),
       onChange: () => this.#changed(),
     });
@@ -257,6 +272,7 @@ export class Agent {
     const { boot, signer } = this.#options.ports;
     return infoOf({
       ...this.#options,
+      configReport: this.#options.remote.report,
       boot: boot.id,
       commands: this.#commands.accepted.map(({ name }) => name),
       requests: requestSchemas(this.#commands.accepted),
@@ -273,6 +289,8 @@ export class Agent {
       connection: this.#link.connection.figures,
       starts: this.#figures.starts,
       stateFails: this.#figures.stateFails,
+      config: this.#options.remote.report,
+      configFaults: this.#options.remote.degraded,
       nowMs: ports.clock.wallMs(),
       ledger: this.#ledger.figures,
       oldestUnsentMs: this.#figures.oldestUnsentMs,

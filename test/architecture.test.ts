@@ -38,10 +38,12 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   delivery: ['ledger', 'broker/topics.ts'],
   broker: [],
   // Durations in arguments are written as in device.json.
-  command: ['broker/topics.ts', 'config (types)', 'config/units.ts'],
+  command: ['broker/topics.ts', 'config (types)', 'config/units.ts', 'remote (types)'],
+  // What may be changed from afar, and on trial: device.json is judged by config alone.
+  remote: ['config'],
   status: ['config (types)'],
   // The ledger names what it needs of a disk in its own words; the platform implements that.
-  platform: ['config (types)', 'clock/quality.ts', 'ledger/files.ts (types)'],
+  platform: ['config (types)', 'clock/quality.ts', 'ledger/files.ts (types)', 'remote/disk.ts (types)'],
   'agent.ts': [
     'agent-commands.ts',
     'agent-link.ts',
@@ -50,12 +52,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'command/json-schema.ts',
     'config',
     'telemetry',
+    'remote (types)',
     'ledger',
     'delivery',
     'broker',
     'status',
   ],
-  'agent-commands.ts': ['config (types)', 'command', 'broker (types)', 'broker/topics.ts'],
+  'agent-commands.ts': ['config (types)', 'remote (types)', 'command', 'broker (types)', 'broker/topics.ts'],
   'agent-link.ts': ['config (types)', 'ledger (types)', 'delivery', 'broker'],
   'agent-sensors.ts': ['config (types)', 'serial', 'sensor', 'telemetry', 'broker/topics.ts'],
   // The reference consumer is a program of its own; it shares the ledger's arithmetic of sequences, hashes and keys.
@@ -66,6 +69,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'clock',
     'platform',
     'config',
+    'remote',
     'broker/topics.ts',
     'broker/ulid.ts',
     'ledger',
@@ -103,6 +107,8 @@ const EXEMPT: readonly { readonly where: string; readonly module: string; readon
     module: 'node:crypto',
     why: 'whether a request is the same one again; a pure function over bytes',
   },
+  { where: 'remote', module: 'valibot', why: 'its documents on disk are judged by a schema; pure' },
+  { where: 'remote', module: 'node:crypto', why: 'sha256 over bytes is a pure function' },
   { where: 'ledger', module: 'node:crypto', why: 'sha256 of the chain is a pure function over bytes; nothing to fake' },
 ];
 

@@ -1,5 +1,6 @@
 /** Every rule of device.json that a single value can break, and the sentence it is told with. */
 import assert from 'node:assert/strict';
+import { REMOTE_KEYS } from '../src/config/remote-keys.ts';
 import { test } from 'node:test';
 import { base, one, route, withBroker, withRoute, withSensor } from './config-rig.ts';
 
@@ -160,9 +161,9 @@ const MISTAKES: readonly (readonly [what: string, value: unknown, told: string])
     '/log/level: must be "error", "warn", "info" or "debug", got "trace"',
   ],
   [
-    'a section of a later version',
-    { ...base(), remote: { allow: [] } },
-    '/remote: must be left out: known, but not in this version, got the key "remote"',
+    'a key that nobody may ever change by command',
+    { ...base(), remote: { allow: ['/device/id'] } },
+    `/remote/allow/0: must be a pointer to one of ${REMOTE_KEYS.join(', ')}, or below one; nothing else is ever changed by command, got "/device/id"`,
   ],
   [
     'a decoder nobody knows',

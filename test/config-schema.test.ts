@@ -121,7 +121,7 @@ test('the schema refuses what the parser refuses of a single value', () => {
     [['schedule'], [{ cron: '* * * * *', command: 'host.reboot' }]],
     [['schedule'], [{ command: 'ping' }]],
     [['commands'], { ping: 'maybe' }],
-    [['remote'], {}],
+    [['remote'], { allow: '/sensors' }],
   ];
   for (const [path, put] of cases) {
     const value: unknown = JSON.parse(JSON.stringify(changed(path, put)));

@@ -38,6 +38,7 @@ test('the smallest configuration gets every default, durations as milliseconds a
     sensors: [],
     schedule: [],
     commands: {},
+    remote: { allow: [], pin: [] },
     log: { level: 'info' },
   });
 });
@@ -141,7 +142,7 @@ test('all problems come at once, also from parts that are broken in themselves',
     broker: { urls: ['mqtts://b'], keepAlive: '1ms', keepalive: 1, window: 'many' },
     ledger: {},
     sensors: [{ ...sensor, port: 3, routes: [{}, 7] }, sensor],
-    remote: {},
+    remote: 7,
   }).map((problem) => problem.pointer);
   assert.deepEqual(
     new Set(pointers),

@@ -13,6 +13,8 @@ const SOUND: StatusParts = {
   boot: 'b',
   clock: 'synced',
   nowMs: NOW,
+  config: { revision: 0, phase: 'confirmed' },
+  configFaults: [],
   ledger: {
     epoch: 'E',
     first: 1,

@@ -62,6 +62,8 @@ export interface ConnectionOptions {
   readonly topicRoot: string;
   readonly target: Omit<LinkTarget, 'url' | 'cleanStart' | 'will'>;
   readonly newSession: () => string;
+  /** Why no events may leave whatever the broker says, or undefined: its session stays as it is then. */
+  readonly held: () => string | undefined;
 }
 
 export class Connection {
@@ -155,12 +157,13 @@ export class Connection {
 
   async #open(): Promise<void> {
     const { opener, store, traffic, log, urls, target, topicRoot, newSession } = this.#options;
+    const barred = this.#options.held();
     const url = urls[this.#urlAt % urls.length] as string;
     const key: SessionKey = { broker: url, client: target.clientIdentifier, root: topicRoot, life: store.life };
     await this.#disowning;
     const plan = planSession(store.session, key, this.#foreign);
-    let held: string | undefined;
-    if (plan.kind === 'clean' && !plan.written) held = await this.#mark(plan.mark);
+    let held = barred;
+    if (held === undefined && plan.kind === 'clean' && !plan.written) held = await this.#mark(plan.mark);
     // Without the mark on disk the old session must stay as it is: it is kept, and no events go out on this link.
     const cleanStart = plan.kind === 'clean' && held === undefined;
     const session = newSession();
@@ -176,7 +179,8 @@ export class Connection {
         return;
       }
     }
-    const life = { over: false };
+    // On a trial the session at the other end may be nobody's, or another client's: it says nothing of ours.
+    const life = { over: false, ours: barred === undefined || plan.kind === 'resume' };
     const opening = await opener.open(wanted, this.#listener(life));
     if (opening.kind === 'refused') {
       this.#retry(opening.end);
@@ -198,6 +202,8 @@ export class Connection {
       receive_maximum: link.terms.receiveMaximum,
       tls_resumed: link.resumed,
     });
+    // What a trial has found gone must not look like ours to the next link, since this link has made it anew.
+    if (barred !== undefined && plan.kind === 'resume' && !link.terms.sessionPresent) this.#disown();
     const mark = held === undefined ? markAfterConnack(plan, key, link.terms.sessionPresent) : undefined;
     const forgotten = plan.kind === 'resume' || plan.forgotten;
     if (mark !== undefined) held = await this.#mark(mark, forgotten);
@@ -279,7 +285,7 @@ export class Connection {
     }
   }
 
-  #listener(life: { over: boolean }): LinkListener {
+  #listener(life: { over: boolean; readonly ours: boolean }): LinkListener {
     const { traffic } = this.#options;
     return {
       inbound: (chunk) => traffic.inbound(chunk),
@@ -289,7 +295,7 @@ export class Connection {
         life.over = true;
         this.#link = undefined;
         traffic.down(end);
-        if (end.word === 'broker.taken-over') this.#disown();
+        if (end.word === 'broker.taken-over' && life.ours) this.#disown();
         this.#retry(end);
       },
     };

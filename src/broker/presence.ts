@@ -172,5 +172,5 @@ export class Presence {
 }
 
 function matterOf(figures: StatusFigures): string {
-  return [...figures.degraded, figures['clock']].join('\n');
+  return [...figures.degraded, figures['clock'], JSON.stringify(figures['config'])].join('\n');
 }

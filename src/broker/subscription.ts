@@ -14,6 +14,8 @@ export interface SubscriptionOptions {
   readonly log: Log;
   /** `refused` has changed. */
   readonly onChange: () => void;
+  /** The link brings what is published to us. */
+  readonly onReady: () => void;
 }
 
 export class Subscription {
@@ -48,7 +50,10 @@ export class Subscription {
   #subscribe(link: Link): void {
     const { filter, log, clock } = this.#options;
     link.subscribe(filter, 1).then(
-      () => this.#note(link, false),
+      () => {
+        this.#note(link, false);
+        if (this.#link === link) this.#options.onReady();
+      },
       (error: unknown) => {
         if (this.#link !== link) return;
         if (!this.#refused) log.error('broker refuses a subscription', { filter, reason: reasonOf(error) });

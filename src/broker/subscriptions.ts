@@ -10,7 +10,10 @@ export class Subscriptions {
   constructor({ topics, ...options }: Omit<SubscriptionOptions, 'filter'> & { readonly topics: Topics }) {
     this.#topics = topics;
     const filters = [topics.downAll, ...topics.groups.map(({ filter }) => filter)];
-    this.#each = filters.map((filter) => new Subscription({ ...options, filter }));
+    const onReady = (filter: string): void => {
+      if (filter === topics.downAll) options.onReady();
+    };
+    this.#each = filters.map((filter) => new Subscription({ ...options, filter, onReady: () => onReady(filter) }));
   }
 
   /** Filters that an access rule refuses, below the device's root where they are. */

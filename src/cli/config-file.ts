@@ -6,7 +6,12 @@ import type { DeviceConfig } from '../config/schema.ts';
 import { reasonOf, systemCodeOf } from '../fault.ts';
 
 export type LoadedConfig =
-  | { readonly kind: 'valid'; readonly config: DeviceConfig }
+  | {
+      readonly kind: 'valid';
+      /** The file's JSON. */
+      readonly value: unknown;
+      readonly config: DeviceConfig;
+    }
   | {
       readonly kind: 'invalid';
       readonly problems: readonly Problem[];
@@ -23,7 +28,8 @@ export function loadConfig(path: string): LoadedConfig {
     return invalid(path, [{ pointer: '', found, expected: 'a readable file' }]);
   }
   const result = parseDeviceConfigBytes(bytes);
-  return result.ok ? { kind: 'valid', config: result.config } : invalid(path, result.problems);
+  if (!result.ok) return invalid(path, result.problems);
+  return { kind: 'valid', value: result.value, config: result.config };
 }
 
 function invalid(path: string, problems: readonly Problem[]): LoadedConfig {

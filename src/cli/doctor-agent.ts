@@ -4,9 +4,10 @@
  * locked and nothing is asked, so a running agent does not notice.
  */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import type { DeviceConfig } from '../config/schema.ts';
 import { parseJson } from '../platform/json.ts';
+import { stateDirectoryOf } from './credentials.ts';
 
 const STATUS_BYTES_MAX = 1024 * 1024;
 /** Where the unit's RuntimeDirectory is. */
@@ -63,7 +64,7 @@ function entriesOf(directory: string): readonly string[] {
 
 /** The newest status.json of this device; undefined: none can be read. */
 export function readStatus(config: DeviceConfig): AgentStatus | undefined {
-  const state = config.state?.dir ?? join(dirname(config.ledger.dir), 'state');
+  const state = stateDirectoryOf(config);
   const given = process.env['RUNTIME_DIRECTORY'];
   const places = [...(given === undefined ? [] : [given]), RUNTIME_DIRECTORY, state];
   const found = places.flatMap((place) => statusAt(join(place, 'status.json'), config.device.id) ?? []);

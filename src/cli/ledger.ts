@@ -4,7 +4,6 @@
  */
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Fault, reasonOf } from '../fault.ts';
@@ -20,6 +19,7 @@ import { existingSigner } from '../platform/event-signer.ts';
 import { ledgerReader } from '../platform/ledger-files.ts';
 import { loadConfig } from './config-file.ts';
 import { EXIT } from './exit.ts';
+import { stateDirectoryOf } from './credentials.ts';
 import { exportLedger, readPinnedKey, verifyExport } from './ledger-export.ts';
 
 const OPTIONS = {
@@ -66,16 +66,16 @@ export async function ledgerCommand(args: readonly string[]): Promise<number> {
     seq >= from && seq <= through && epoch === (values.epoch ?? epoch);
   if (what === 'stat') return stat(seen);
   if (what === 'verify') return verify(seen, pinned);
-  if (what === 'export') return exportTo(seen, wanted, values.out, stateDirectoryOf(values.state, values.config));
+  if (what === 'export') return exportTo(seen, wanted, values.out, keyDirectoryOf(values.state, values.config));
   return list(seen, wanted);
 }
 
 /** Where the key that signs is, when it is known: then the export's trailer is signed too. */
-function stateDirectoryOf(state: string | undefined, config: string | undefined): string | undefined {
+function keyDirectoryOf(state: string | undefined, config: string | undefined): string | undefined {
   if (state !== undefined || config === undefined) return state;
   const loaded = loadConfig(config);
   if (loaded.kind === 'invalid') return undefined;
-  return loaded.config.state?.dir ?? join(dirname(loaded.config.ledger.dir), 'state');
+  return stateDirectoryOf(loaded.config);
 }
 
 async function exportTo(

@@ -1,8 +1,7 @@
 /**
- * `fieldpost run`: the service. Reads device.json, starts the agent, and stops it on SIGTERM or SIGINT within a deadline;
- * a second signal leaves at once, which the ledger survives like any crash.
+ * `fieldpost run`: the service. Reads device.json, runs the agent on it and on what commands have put over it, and stops it
+ * on SIGTERM or SIGINT within a deadline; a second signal leaves at once, which the ledger survives like any crash.
  */
-import { createHash } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { Agent } from '../agent.ts';
 import { WatchedClock } from '../clock/watched-clock.ts';
@@ -16,8 +15,6 @@ import { readHardware } from '../platform/hardware.ts';
 import { commandSigners } from '../platform/command-signers.ts';
 import { hostMetrics } from '../platform/host-metrics.ts';
 import { eventSigner } from '../platform/event-signer.ts';
-import type { CertificateFacts } from '../platform/identity.ts';
-import type { InstalledPairs } from '../platform/installed-pairs.ts';
 import { processFigures } from '../platform/process-figures.ts';
 import { parseJson } from '../platform/json.ts';
 import { ledgerFiles } from '../platform/ledger-files.ts';
@@ -29,7 +26,9 @@ import { statusFile } from '../platform/status-file.ts';
 import { systemdSupervisor } from '../platform/systemd.ts';
 import { timeService } from '../platform/time-service.ts';
 import { writtenBytes } from '../platform/written-bytes.ts';
-import type { Log, LogControl } from '../ports.ts';
+import type { Boot, Log, LogControl, Supervisor } from '../ports.ts';
+import type { BaseFile } from '../remote/judge.ts';
+import type { BaseRead, RemoteConfig, Running } from '../remote/remote-config.ts';
 import { VERSION } from '../version.ts';
 import { loadConfig } from './config-file.ts';
 import {
@@ -41,9 +40,7 @@ import {
   withInstalledPair,
 } from './credentials.ts';
 import { EXIT, exitOf } from './exit.ts';
-
-/** A stop that takes longer is cut short, milliseconds. systemd's default TimeoutStopSec is 90 s. */
-const STOP_MS = 10_000;
+import { serve } from './serve.ts';
 
 export async function runCommand(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: 'string', default: 'device.json' } } });
@@ -55,17 +52,23 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   const { config } = loaded;
   const journal = process.env['JOURNAL_STREAM'] !== undefined;
   const log = createLog({ level: config.log.level, journal, write: (line) => void process.stderr.write(line) });
+  const boot = systemBoot();
+  const supervisor = systemdSupervisor();
+  const read = (): BaseRead => {
+    const again = loadConfig(values.config);
+    return again.kind === 'valid' ? { kind: 'valid', ...baseOf(again) } : { kind: 'invalid', text: again.text };
+  };
   try {
-    const pairs = installedPairsOf(config, log);
-    const certificate = firstCredentials(withInstalledPair(config, pairs), log)?.certificate;
-    const commonName = certificate?.commonName ?? config.device.id;
-    if (commonName !== config.device.id) {
-      log.warn('the certificate is for another device: the broker will refuse its topics', {
-        common_name: commonName,
-        device: config.device.id,
-      });
-    }
-    return await serve(config, pairs, certificate, log);
+    await serve({
+      base: baseOf(loaded),
+      readBase: read,
+      stateDirectory: stateDirectoryOf(config),
+      boot,
+      log,
+      supervisor,
+      makeAgent: (running, remote, restart) => agentOn(running, remote, { log, boot, supervisor, restart }),
+    });
+    return EXIT.done;
   } catch (error) {
     log.error(reasonOf(error));
     return exitOf(error);
@@ -83,25 +86,33 @@ function firstCredentials(config: DeviceConfig, log: Log): LinkCredentials | und
   }
 }
 
-async function serve(
-  config: DeviceConfig,
-  pairs: InstalledPairs,
-  shown: CertificateFacts | undefined,
-  log: Log & LogControl,
-): Promise<number> {
-  const supervisor = systemdSupervisor();
+interface Process {
+  readonly log: Log & LogControl;
+  readonly boot: Boot;
+  readonly supervisor: Supervisor;
+  /** Asks the process to end. */
+  readonly restart: () => void;
+}
+
+/** Throws when a file that the configuration names can not be used. */
+function agentOn({ config, hash }: Running, remote: RemoteConfig, { log, boot, supervisor, restart }: Process): Agent {
   const clock = new WatchedClock(systemTime);
   const stateDirectory = stateDirectoryOf(config);
-  let restart: () => void = () => undefined;
-  const restartAsked = new Promise<void>((resolve) => {
-    restart = resolve;
-  });
   // What the newest connection was tried with: renewed files count from the next connection on.
-  let certificate = shown;
+  const pairs = installedPairsOf(config, log);
   const connected = (): DeviceConfig => withInstalledPair(config, pairs);
-  const agent = new Agent({
+  let certificate = firstCredentials(connected(), log)?.certificate;
+  const commonName = certificate?.commonName ?? config.device.id;
+  if (commonName !== config.device.id) {
+    log.warn('the certificate is for another device: the broker will refuse its topics', {
+      common_name: commonName,
+      device: config.device.id,
+    });
+  }
+  return new Agent({
     config,
-    configHash: createHash('sha256').update(JSON.stringify(config)).digest('base64url'),
+    configHash: hash,
+    remote,
     version: VERSION,
     hardware: readHardware(),
     certificate: () => certificate,
@@ -109,7 +120,7 @@ async function serve(
       clock,
       timeService: timeService(),
       chance: systemChance,
-      boot: systemBoot(),
+      boot,
       log,
       logControl: log,
       files: ledgerFiles(config.ledger.dir),
@@ -132,36 +143,12 @@ async function serve(
       certificates: () => textsOf(connected()),
       pairs,
       probeCertificate: (pair, url) => probePair(config, pair.files, url, clock),
-      restart: () => {
-        log.info('stopping', { command: 'agent.restart' });
-        restart();
-      },
+      restart,
     },
   });
-  const stopped = stopSignal(log);
-  await agent.start();
-  await Promise.race([stopped, restartAsked]);
-  supervisor.stopping();
-  const late = setTimeout(() => {
-    log.warn('stop takes too long; leaving now', { after_ms: STOP_MS });
-    process.exitCode = EXIT.failed;
-    process.kill(process.pid, 'SIGKILL');
-  }, STOP_MS);
-  await agent.stop('shutdown');
-  clearTimeout(late);
-  return EXIT.done;
 }
 
-function stopSignal(log: Log): Promise<void> {
-  return new Promise((resolve) => {
-    let seen = false;
-    const onSignal = (signal: NodeJS.Signals): void => {
-      if (seen) process.kill(process.pid, 'SIGKILL');
-      seen = true;
-      log.info('stopping', { signal });
-      resolve();
-    };
-    process.on('SIGTERM', onSignal);
-    process.on('SIGINT', onSignal);
-  });
+/** A file that was found valid is an object. */
+function baseOf({ value, config }: { readonly value: unknown; readonly config: DeviceConfig }): BaseFile {
+  return { value: value as BaseFile['value'], config };
 }

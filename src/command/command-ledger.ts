@@ -119,6 +119,7 @@ export class CommandLedger {
   readonly #records = new Map<string, CommandRecord>();
   readonly #counters = new SignerCounters();
   #document: StateDocument<CommandDocument> | undefined;
+  #writing: Promise<void> | undefined;
   #epoch = '';
   #last = 0;
 
@@ -143,6 +144,12 @@ export class CommandLedger {
     }
     if (cutOff > 0) log.warn('changing commands were cut off by the end of the agent: in doubt', { commands: cutOff });
     this.#document = document;
+  }
+
+  /** Resolves when no write is under way; none begins after it. */
+  async close(): Promise<void> {
+    this.#document = undefined;
+    await this.#writing;
   }
 
   /** Names this document's life, by chance: `number` counts within it. */
@@ -259,7 +266,14 @@ export class CommandLedger {
 
   async #write(): Promise<void> {
     const records = [...this.#records.values()];
-    await this.#document?.write({ epoch: this.#epoch, last: this.#last, records, counters: this.#counters.kept });
+    const written = this.#document?.write({
+      epoch: this.#epoch,
+      last: this.#last,
+      records,
+      counters: this.#counters.kept,
+    });
+    this.#writing = written?.catch(() => undefined);
+    await written;
   }
 }
 

@@ -105,6 +105,7 @@ export class CommandDesk {
   readonly #rejections: Rate;
   readonly #counters = { requests: 0, unanswerable: 0, limited: 0, dropped: 0 };
   #atOnce = 0;
+  #closed = false;
 
   constructor(options: DeskOptions) {
     this.#options = options;
@@ -131,6 +132,12 @@ export class CommandDesk {
     for (const { place, running } of resumed) this.#track(place, this.#end(place, running));
   }
 
+  /** Nothing is taken any more, and nothing written: a run that has not ended is for whoever opens the ledger next. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#ledger.close();
+  }
+
   get counters(): DeskCounters {
     return { ...this.#counters, unaudited: this.#audit.refused };
   }
@@ -142,7 +149,7 @@ export class CommandDesk {
   }
 
   take(message: InboundMessage): void {
-    const place = this.#placeOf(message);
+    const place = this.#closed ? undefined : this.#placeOf(message);
     if (place === undefined) return;
     this.#counters.requests += 1;
     if (this.#atOnce >= AT_ONCE_MAX) return this.#drop('too many at once');

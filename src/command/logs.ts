@@ -1,26 +1,26 @@
 /** `log.level`: another level for a while. `log.tail`: the log, live, on `up/log` for a while. */
 import * as v from 'valibot';
-import { type Clock, type Log, LOG_LEVELS, type LogControl } from '../ports.ts';
+import { type Log, LOG_LEVELS, type LogControl } from '../ports.ts';
 import { text, time } from './answers.ts';
 import { leaseTime } from './args.ts';
 import { type Command, defineCommand } from './command.ts';
-import { Lease } from './lease.ts';
+import type { Lease } from './lease.ts';
 import type { LogTail } from './log-tail.ts';
 
 const HOUR_MS = 3_600_000;
 
 export interface LogSources {
-  readonly clock: Clock;
   readonly log: Log;
   readonly logControl: LogControl;
   readonly tail: LogTail;
+  /** Of another level. */
+  readonly lease: Lease;
   /** Where the tail goes, as the operator subscribes to it. */
   readonly topic: string;
 }
 
-export function logCommands({ clock, log, logControl, tail, topic }: LogSources): readonly Command[] {
+export function logCommands({ log, logControl, tail, lease, topic }: LogSources): readonly Command[] {
   const configured = logControl.level;
-  const lease = new Lease(clock);
   return [
     defineCommand({
       name: 'log.level',

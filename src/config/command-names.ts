@@ -24,6 +24,13 @@ export const COMMAND_NAMES = [
   'log.tail',
   'telemetry.pause',
   'telemetry.resume',
+  'config.get',
+  'config.plan',
+  'config.history',
+  'config.set',
+  'config.confirm',
+  'config.cancel',
+  'config.rollback',
   'agent.restart',
 ] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
@@ -41,13 +48,6 @@ export const DANGEROUS_COMMANDS: readonly string[] = [
 /** Named by the design, not in this version: told apart from a typing error. */
 export const LATER_COMMANDS: readonly string[] = [
   'doctor.run',
-  'config.get',
-  'config.plan',
-  'config.set',
-  'config.confirm',
-  'config.cancel',
-  'config.rollback',
-  'config.history',
   'sensor.capture',
   'serial.write',
   'diagnostics.collect',

@@ -11,7 +11,8 @@ import { hostProblems, sensorProblems } from './sensor-rules.ts';
 import { OBJECT_EXPECTED, shapeProblems } from './shape.ts';
 
 export type ParseResult =
-  | { readonly ok: true; readonly config: DeviceConfig }
+  /** `value`: the JSON itself, as it stands in the file. */
+  | { readonly ok: true; readonly value: unknown; readonly config: DeviceConfig }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** A configuration of 64 sensors is about 100 KiB; beyond this it is another file. */
@@ -59,7 +60,7 @@ export function parseDeviceValue(file: unknown): ParseResult {
     .map((issue) => problemOf(issue, value))
     .filter(({ pointer }) => !lists.some((start) => pointer.startsWith(start)));
   const found = [...shape, ...issues, ...sensorProblems(value), ...hostProblems(value)];
-  if (result.success && found.length === 0) return { ok: true, config: result.output };
+  if (result.success && found.length === 0) return { ok: true, value: file, config: result.output };
   return { ok: false, problems: eachOnce(withoutMissing(found)) };
 }
 

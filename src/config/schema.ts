@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import { brokerSchema } from './broker-schema.ts';
 import { choice, duration, name, path, section } from './elements.ts';
 import { commandsSchema, hostSchema, scheduleSchema, signersSchema } from './host-schema.ts';
+import { remoteSchema } from './remote-schema.ts';
 import { ledgerSchema } from './ledger-schema.ts';
 import { sensorSchema } from './sensor-schema.ts';
 
@@ -71,6 +72,7 @@ export const deviceSchema = section('Configuration of a fieldpost device.', {
   schedule: v.optional(scheduleSchema, []),
   commands: v.optional(commandsSchema, {}),
   signers: v.exactOptional(signersSchema),
+  remote: v.optional(remoteSchema, {}),
   state: v.exactOptional(
     section("The agent's small documents.", {
       dir: v.exactOptional(path('Directory of small state files. Default: `state` beside ledger.dir.')),

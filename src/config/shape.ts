@@ -4,7 +4,6 @@
  * file in the field wants all mistakes at once.
  */
 import type * as v from 'valibot';
-import { isLaterKey, LATER_EXPECTED } from './later.ts';
 import { nearest } from './nearest.ts';
 import { foundText, type Problem, pointerOf } from './problem.ts';
 
@@ -64,7 +63,6 @@ function unknownKey(path: Path, known: readonly string[]): Problem {
   const key = String(path.at(-1));
   const pointer = pointerOf(path);
   const found = `the key ${JSON.stringify(key.slice(0, 60))}`;
-  if (isLaterKey(path)) return { pointer, found, expected: LATER_EXPECTED };
   const near = nearest(key, known);
   const expected = `a known key (${known.join(', ')})`;
   return near === undefined

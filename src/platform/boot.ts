@@ -17,3 +17,8 @@ function readOr(path: string, otherwise: string): string {
     return otherwise;
   }
 }
+
+/** Milliseconds since the boot, sleep included (CLOCK_BOOTTIME), read anew: for a deadline that outlives the process. */
+export function bootTimeMs(): number {
+  return Number(readOr('/proc/uptime', String(performance.now() / 1000)).split(' ')[0]) * 1000;
+}

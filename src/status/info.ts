@@ -6,6 +6,8 @@ export interface InfoParts {
   readonly version: string;
   readonly boot: string;
   readonly config: DeviceConfig;
+  /** Revision, phase, and what is shadowed. */
+  readonly configReport: Readonly<Record<string, unknown>>;
   /** sha256 of the configuration in force, base64url. */
   readonly configHash: string;
   readonly hardware: Hardware;
@@ -38,7 +40,7 @@ export function infoOf(parts: InfoParts): Readonly<Record<string, unknown>> {
     requests: parts.requests,
     signing: signingOf(parts.signer),
     schedule: config.schedule.map(({ cron, timezone, command }) => ({ cron, timezone, command })),
-    config: { revision: 0, hash: parts.configHash },
+    config: { ...parts.configReport, hash: parts.configHash },
   };
 }
 

@@ -8,6 +8,10 @@ export interface StatusParts {
   readonly boot: string;
   readonly clock: ClockQuality;
   readonly nowMs: number;
+  /** Revision, phase, and what is shadowed. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** What is wrong with it, as words. */
+  readonly configFaults: readonly string[];
   readonly ledger: {
     readonly epoch: string;
     readonly first: number;
@@ -75,7 +79,7 @@ export function statusOf(parts: StatusParts): StatusDocument {
     boot: parts.boot,
     clock: parts.clock,
     agent: parts.agent,
-    config: { revision: 0, phase: 'confirmed' },
+    config: parts.config,
     ledger: {
       epoch: ledger.epoch,
       first: ledger.first,
@@ -154,6 +158,7 @@ function degradationsOf(parts: StatusParts): string[] {
   for (const { id, state } of parts.sensors) {
     if (state === 'absent' || state === 'error') found.push(`sensor.${state}:${id}`);
   }
+  found.push(...parts.configFaults);
   if (parts.clock === 'unknown') found.push('clock.unknown');
   if (parts.stateFails) found.push('state.disk');
   found.push(...certificateDegradations(parts));

@@ -69,7 +69,7 @@ test('info says who this is, what it measures in which units, and what it can be
   ]);
   const reading =
     'ping status.get info.get metrics.get certificate.status events.stat events.dead sensor.list sensor.read ' +
-    'schedule.list log.tail';
+    'schedule.list log.tail config.get config.plan config.history';
   assert.deepEqual(info.payload['commands'], reading.split(' '));
   const requests = info.payload['requests'] as Readonly<Record<string, Document>>;
   assert.deepEqual(Object.keys(requests), reading.split(' '));

@@ -43,6 +43,7 @@ function refused(word: LinkWord): { connection: Connection; attempts: () => numb
       sessionExpiryMs: 3_600_000,
       connectTimeoutMs: 10_000,
     },
+    held: () => undefined,
     newSession: () => 's',
   });
   return { connection, attempts: () => attempts, clock };

@@ -24,6 +24,7 @@ test('a group that an access rule refuses is told and tried again; what is for t
     topics: topicsOf('fp/v1', 'pump-42', { groups: ['north'] }),
     clock,
     log: NO_LOG,
+    onReady: () => undefined,
     onChange: () => {
       changes += 1;
     },

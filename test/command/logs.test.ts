@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { logCommands } from '../../src/command/logs.ts';
+import { Lease } from '../../src/command/lease.ts';
 import { LogTail } from '../../src/command/log-tail.ts';
 import { createLog } from '../../src/platform/log.ts';
 import type { Log, LogControl } from '../../src/ports.ts';
@@ -30,7 +31,7 @@ function bench(publish: (bench: Bench, payload: Buffer) => boolean = keep): Benc
   const [clock, written, told]: [HandClock, string[], Line[]] = [new HandClock(), [], []];
   const log = createLog({ level: 'warn', journal: false, write: (line) => written.push(line.trimEnd()) });
   const tail = new LogTail({ clock, logControl: log, publish: (payload) => publish(made, payload) });
-  const ask = asker(logCommands({ clock, log, logControl: log, tail, topic: 'fp/v1/d/up/log' }));
+  const ask = asker(logCommands({ log, logControl: log, tail, lease: new Lease(clock), topic: 'fp/v1/d/up/log' }));
   const made: Bench = { clock, log, written, told, tail, ask };
   return made;
 }

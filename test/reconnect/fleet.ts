@@ -114,6 +114,7 @@ function connection(
       sessionExpiryMs: 3_600_000,
       connectTimeoutMs: 30_000,
     },
+    held: () => undefined,
     newSession: () => `${id}-session`,
     traffic: {
       opening: () => ({ topic: `fp/v1/${id}/up/status`, payload: Buffer.from('{}'), delayMs: 10_000 }),

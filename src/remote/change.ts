@@ -1,0 +1,31 @@
+/** What is asked of the remote configuration, and what it answers. */
+import type { Target } from './resolver.ts';
+import type { Asked, Entry, Trial } from './trial.ts';
+
+export interface Change extends Asked {
+  /** The revision it was made for. */
+  readonly base: number;
+  readonly target: Target;
+  readonly withinMs: number;
+  /** On trial although it can not cut the wire. */
+  readonly trial: boolean;
+  readonly check: boolean;
+}
+
+export type Begun =
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+  | { readonly kind: 'same'; readonly revision: number; readonly hash: string }
+  | { readonly kind: 'begun'; readonly trial: Trial; readonly changed: readonly string[] };
+
+export type Settled =
+  | { readonly kind: 'refused'; readonly code: string; readonly message: string }
+  /** `isNow`: not long ago. */
+  | { readonly kind: 'settled'; readonly entry: Entry; readonly isNow: boolean };
+
+/** What is to be told over the link that the trial has made. */
+export interface Probation {
+  readonly asked: Asked;
+  readonly revision: number;
+  readonly token: string;
+  readonly leftMs: number;
+}

@@ -1,0 +1,366 @@
+/**
+ * The configuration that the device runs, and the one owner of changes to it: performs what trial.ts decides, on the disk
+ * first. It outlives the agents that run on it: a change is run by stopping the agent and starting it anew in this process,
+ * which `onSwitch` asks for. One change at a time; whatever was not confirmed is gone after the next boot.
+ */
+import { reasonOf } from '../fault.ts';
+import type { Chance, Clock, Log } from '../ports.ts';
+import type { Begun, Change, Probation, Settled } from './change.ts';
+import type { ConfigDisk } from './disk.ts';
+import { type BaseFile, changedSensors, overlayOf } from './judge.ts';
+import { Keeper } from './keeper.ts';
+import { checkLines, type SensorFact } from './local-check.ts';
+import { isEqual } from './merge-patch.ts';
+import { type Plan, planOf } from './plan.ts';
+import { redacted } from './redact.ts';
+import { Resolver, type Resolved } from './resolver.ts';
+import { RemoteStore } from './store.ts';
+import { type ConfigInput, type Entry, leftMs, type Stamp, type Trial } from './trial.ts';
+
+/** Of a change that the device itself confirms: a slow start and a restart fit in. */
+const LOCAL_WITHIN_MS = 60_000;
+/** How often the deadline is looked at. */
+const LOOK_MS = 1000;
+const TOKEN_BYTES = 16;
+
+export type BaseRead = ({ readonly kind: 'valid' } & BaseFile) | { readonly kind: 'invalid'; readonly text: string };
+
+/** What the agent runs on. */
+export interface Running extends Resolved {
+  readonly revision: number;
+  readonly trial: Trial | undefined;
+}
+
+export interface RemoteConfigOptions {
+  readonly disk: ConfigDisk;
+  readonly clock: Clock;
+  readonly chance: Chance;
+  readonly log: Log;
+  readonly boot: { readonly id: string; readonly nowMs: () => number };
+  readonly readBase: () => BaseRead;
+  /** Another configuration is to be run: the agent ends, and `take` says on what it starts again. */
+  readonly onSwitch: () => void;
+}
+
+export class RemoteConfig {
+  readonly #options: RemoteConfigOptions;
+  readonly #store: RemoteStore;
+  readonly #resolver: Resolver;
+  readonly #keeper: Keeper;
+  #running: Running | undefined;
+  #conflict = false;
+  #baseInvalid = false;
+  #ticking = false;
+  /** What the device sees for itself of the trial; undefined: nothing wrong. */
+  #check: Promise<string | undefined> = Promise.resolve(undefined);
+  readonly #waiting = new Map<string, (entry: Entry) => void>();
+
+  constructor(options: RemoteConfigOptions) {
+    this.#options = options;
+    this.#store = new RemoteStore(options.disk, options.log);
+    this.#resolver = new Resolver(this.#store, options.log);
+    this.#keeper = new Keeper({
+      ...options,
+      store: this.#store,
+      onConfirmed: (entry) => {
+        this.#waiting.get(`${entry.command} ${entry.id}`)?.(entry);
+        this.#waiting.delete(`${entry.command} ${entry.id}`);
+      },
+    });
+  }
+
+  /** Once, at the start of the process: what is found on trial goes on or goes back. */
+  async open(base: BaseFile): Promise<void> {
+    this.#resolver.base = base;
+    const { boot } = this.#options;
+    const now = { boot: boot.id, nowMs: boot.nowMs() };
+    await this.#keeper.start(now, () => this.#resolver.goodHash(this.#keeper.state));
+    this.#tick();
+  }
+
+  /** What is to be run now. */
+  take(): Promise<Running> {
+    return this.#keeper.inTurn(async () => {
+      this.#running = await this.#resolve();
+      this.#check = Promise.resolve(undefined);
+      return this.#running;
+    });
+  }
+
+  get running(): Running {
+    if (this.#running === undefined) throw new Error('no configuration was taken');
+    return this.#running;
+  }
+
+  /** Why nothing else that can cut the device off may begin, or undefined. */
+  get busy(): string | undefined {
+    const { trial } = this.#keeper.state;
+    return trial === null ? undefined : `the configuration ${trial.revision} is on trial`;
+  }
+
+  /** No events leave while whoever is at the other end of the wire may be the wrong one. */
+  get eventsHeld(): string | undefined {
+    return this.#keeper.state.trial !== null && this.running.trial?.mode === 'operator' ? 'config.trial' : undefined;
+  }
+
+  get degraded(): readonly string[] {
+    const words: string[] = [];
+    if (this.#baseInvalid) words.push('config.invalid');
+    if (this.#conflict) words.push('config.base-conflict');
+    if (this.#store.damaged) words.push('config.damaged');
+    return words;
+  }
+
+  /** For status and info. */
+  get report(): Readonly<Record<string, unknown>> {
+    const { revision, trial, shadowed } = this.running;
+    const isOpen = trial !== undefined && this.#keeper.state.trial !== null;
+    return {
+      revision,
+      phase: isOpen ? 'probation' : 'confirmed',
+      ...(shadowed.length === 0 ? {} : { shadowed }),
+    };
+  }
+
+  /** Of the trial that the agent runs on: what proves that its link works both ways. */
+  get probation(): Probation | undefined {
+    const { trial } = this.#keeper.state;
+    if (trial?.mode !== 'operator' || this.#running?.trial?.revision !== trial.revision) return undefined;
+    const left = Math.max(0, leftMs(trial, this.#options.boot.nowMs()));
+    return { asked: trial, revision: trial.revision, token: trial.token, leftMs: left };
+  }
+
+  /** What is known of a change that a command asked for. */
+  outcomeOf(command: string, id: string): Entry | 'open' | undefined {
+    const { trial, history } = this.#keeper.state;
+    if (trial?.command === command && trial.id === id) return 'open';
+    return history.findLast((entry) => entry.command === command && entry.id === id);
+  }
+
+  /** Resolves when the change is confirmed; one that is taken back ends this agent, and the next one tells. */
+  settled(command: string, id: string): Promise<Entry> {
+    return new Promise((resolve) => {
+      this.#waiting.set(`${command} ${id}`, resolve);
+    });
+  }
+
+  get history(): readonly Omit<Entry, 'token'>[] {
+    return this.#keeper.state.history.map((entry) => {
+      const { token: _, ...told } = entry;
+      return told;
+    });
+  }
+
+  async describe(): Promise<Readonly<Record<string, unknown>>> {
+    const { value, hash, revision } = this.running;
+    const base = this.#resolver.base;
+    const overlay = (await this.#store.overlay(this.#keeper.state.trial ?? this.#keeper.state.good))?.patch ?? {};
+    const { allow, pin } = base.config.remote;
+    return {
+      ...this.report,
+      revision,
+      hash,
+      effective: redacted(value),
+      base: redacted(base.value),
+      overlay: redacted(overlay),
+      allow,
+      pin,
+    };
+  }
+
+  /** A dry run. */
+  plan(patch: unknown): Promise<Plan> {
+    return this.#keeper.inTurn(async () =>
+      planOf(
+        this.#resolver.base,
+        this.running.value,
+        await this.#resolver.target({ kind: 'patch', patch }, this.#keeper.state),
+      ),
+    );
+  }
+
+  /** On disk when it resolves; run once `apply` is called. */
+  begin(change: Change): Promise<Begun> {
+    return this.#keeper.inTurn(async () => {
+      try {
+        return await this.#begin(change);
+      } catch (error) {
+        return refused('config.disk', `it could not be written down: ${reasonOf(error)}`);
+      }
+    });
+  }
+
+  /** Runs what holds, unless that is what runs. */
+  apply(): void {
+    const { trial, good } = this.#keeper.state;
+    if (this.#running !== undefined && this.#running.revision !== (trial ?? good).revision) this.#options.onSwitch();
+  }
+
+  /** The configuration on trial is good from now on. Waits for what the device itself has to say. */
+  async confirm(token: string): Promise<Settled> {
+    const { trial, history } = this.#keeper.state;
+    const before = history.findLast((entry) => entry.token === token);
+    if (before !== undefined) return { kind: 'settled', entry: before, isNow: false };
+    if (trial?.mode !== 'operator') return { kind: 'refused', code: 'config.no-trial', message: 'nothing is on trial' };
+    if (trial.token !== token || this.#running?.trial?.revision !== trial.revision) {
+      return { kind: 'refused', code: 'config.token', message: 'this is not the token of what is on trial' };
+    }
+    const fault = await this.#check;
+    return this.#keeper.inTurn(async () => {
+      await this.#keeper.step({ kind: 'tick', nowMs: this.#options.boot.nowMs(), stamp: await this.#goodStamp() });
+      const input: ConfigInput =
+        fault === undefined
+          ? { kind: 'confirm', token, stamp: this.#keeper.stamp(this.running.hash) }
+          : { kind: 'revert', why: fault, stamp: await this.#goodStamp() };
+      const entry =
+        (await this.#keeper.step(input)) ?? this.#keeper.state.history.findLast((each) => each.token === token);
+      if (entry === undefined) return { kind: 'refused', code: 'config.no-trial', message: 'nothing is on trial' };
+      if (entry.outcome === 'confirmed') await this.#remember();
+      return { kind: 'settled', entry, isNow: true };
+    });
+  }
+
+  /** Takes the trial back; `apply` then runs what was good. */
+  revert(why: string): Promise<Settled> {
+    return this.#keeper.inTurn(async () => {
+      const entry = await this.#keeper.step({ kind: 'revert', why, stamp: await this.#goodStamp() });
+      if (entry === undefined) return { kind: 'refused', code: 'config.no-trial', message: 'nothing is on trial' };
+      return { kind: 'settled', entry, isNow: true };
+    });
+  }
+
+  /** The agent runs on what was taken. Never rejects. */
+  async started(facts: () => readonly SensorFact[]): Promise<void> {
+    const { clock, log } = this.#options;
+    const { trial, value } = this.running;
+    try {
+      if (trial === undefined) return await this.#keeper.inTurn(() => this.#remember());
+      const good = await this.#resolver.read(this.#keeper.state.good);
+      const ids = trial.checked ? changedSensors(good?.value ?? this.#resolver.base.value, value) : [];
+      this.#check = checkLines(ids, facts, clock);
+      const fault = await this.#check;
+      // Another agent runs by now.
+      if (this.#running?.trial !== trial) return;
+      if (fault !== undefined) await this.#goBack(fault);
+      else if (trial.mode === 'local') await this.#keeper.inTurn(() => this.#sound());
+    } catch (error) {
+      log.error('configuration on trial: not judged', { reason: reasonOf(error) });
+    }
+  }
+
+  /** device.json was edited, or its overlay dropped, by whoever stands at the device. Never rejects. */
+  async reload(): Promise<void> {
+    const { log, readBase, onSwitch } = this.#options;
+    const read = readBase();
+    this.#baseInvalid = read.kind === 'invalid';
+    if (read.kind === 'invalid') {
+      log.error('device.json is not valid: the configuration that runs stays', { problems: read.text.trim() });
+      return;
+    }
+    await this.#keeper
+      .inTurn(async () => {
+        await this.#keeper.refresh();
+        this.#resolver.base = read;
+        const before = this.#running;
+        const after = await this.#resolve();
+        const isSame = before?.revision === after.revision && isEqual(before.value, after.value);
+        log.info(isSame ? 'device.json read again: nothing to change' : 'device.json read again: it is run now');
+        if (!isSame) onSwitch();
+      })
+      .catch((error: unknown) => log.error('device.json not read again', { reason: reasonOf(error) }));
+  }
+
+  async #begin(change: Change): Promise<Begun> {
+    const { boot, chance, log } = this.#options;
+    await this.#keeper.refresh();
+    const { good, seq } = this.#keeper.state;
+    if (this.busy !== undefined) return refused('config.busy', `${this.busy}: confirm or cancel that first`);
+    if (change.base !== good.revision) {
+      return refused('config.conflict', `base must be ${good.revision}, the revision that holds, got ${change.base}`);
+    }
+    const base = this.#resolver.base;
+    const target = await this.#resolver.target(change.target, this.#keeper.state);
+    if (target === undefined) return refused('config.no-previous', 'there is no earlier revision to go back to');
+    const plan = planOf(base, this.running.value, target);
+    if (plan.kind === 'refused') return plan;
+    if (plan.changed.length === 0) return { kind: 'same', revision: good.revision, hash: this.running.hash };
+    const revision = await this.#store.putOverlay(seq + 1, change.id, overlayOf(base, plan.patch));
+    const mode = plan.wire || change.trial ? 'operator' : 'local';
+    const trial: Trial = {
+      ...revision,
+      command: change.command,
+      id: change.id,
+      ...(change.by === undefined ? {} : { by: change.by }),
+      mode,
+      checked: change.check,
+      token: chance.bytes(TOKEN_BYTES).toString('hex'),
+      boot: boot.id,
+      sinceMs: boot.nowMs(),
+      withinMs: mode === 'operator' ? change.withinMs : LOCAL_WITHIN_MS,
+      starts: 0,
+    };
+    await this.#keeper.step({ kind: 'begin', trial });
+    log.info('configuration on trial', { revision: trial.revision, id: change.id, confirmed_by: mode });
+    this.#tick();
+    return { kind: 'begun', trial, changed: plan.changed };
+  }
+
+  async #resolve(): Promise<Running> {
+    const { trial } = this.#keeper.state;
+    if (trial !== null) {
+      const tried = await this.#resolver.read(trial);
+      if (tried !== undefined) return { ...tried, revision: trial.revision, trial };
+      await this.#keeper.step({ kind: 'revert', why: 'it does not fit device.json', stamp: await this.#goodStamp() });
+    }
+    const { good } = this.#keeper.state;
+    // Where the state is lost nobody knows what device.json was overlaid with; what ran last does.
+    const sound = this.#store.lost ? undefined : await this.#resolver.read(good);
+    this.#conflict = sound === undefined;
+    const resolved = sound ?? (await this.#resolver.fallback());
+    return { ...resolved, revision: good.revision, trial: undefined };
+  }
+
+  async #sound(): Promise<void> {
+    await this.#keeper.step({ kind: 'sound', stamp: this.#keeper.stamp(this.running.hash) });
+    await this.#remember();
+  }
+
+  /** What is good is what a device falls back to when its files no longer fit together. */
+  async #remember(): Promise<void> {
+    if (this.#conflict || this.#keeper.state.trial !== null) return;
+    await this.#store.keepLast(this.running.value).catch((error: unknown) => {
+      this.#options.log.warn('configuration: what runs is not remembered', { reason: reasonOf(error) });
+    });
+  }
+
+  async #goBack(why: string): Promise<void> {
+    await this.revert(why);
+    this.apply();
+  }
+
+  /** Looks at the deadline as long as something is on trial. */
+  #tick(): void {
+    const { clock, boot, log } = this.#options;
+    const { trial } = this.#keeper.state;
+    if (trial === null || this.#ticking) return;
+    this.#ticking = true;
+    clock.after(Math.min(LOOK_MS, Math.max(0, leftMs(trial, boot.nowMs()))), () => {
+      this.#ticking = false;
+      void this.#keeper
+        .inTurn(async () => {
+          const entry = await this.#keeper.step({ kind: 'tick', nowMs: boot.nowMs(), stamp: await this.#goodStamp() });
+          if (entry !== undefined) this.apply();
+        })
+        .catch((error: unknown) => log.error('configuration on trial: not looked at', { reason: reasonOf(error) }))
+        .finally(() => this.#tick());
+    });
+  }
+
+  async #goodStamp(): Promise<Stamp> {
+    return this.#keeper.stamp(await this.#resolver.goodHash(this.#keeper.state));
+  }
+}
+
+function refused(code: string, message: string): { kind: 'refused'; code: string; message: string } {
+  return { kind: 'refused', code, message };
+}

@@ -1,0 +1,75 @@
+/**
+ * From revisions to configurations: reads device.json's value and an overlay together, and finds what to run when the two
+ * no longer fit together. A device that has ever run well is never left without a configuration.
+ */
+import type { Log } from '../ports.ts';
+import { type BaseFile, type Effective, hashOf, judgeValue, shadowedBy, withOverlay } from './judge.ts';
+import { applyPatch } from './merge-patch.ts';
+import type { RemoteStore } from './store.ts';
+import type { ConfigState, Revision } from './trial.ts';
+
+/** `previous`: what was good before. */
+export type Target = { readonly kind: 'patch'; readonly patch: unknown } | { readonly kind: 'previous' };
+
+export interface Resolved extends Effective {
+  /** Pointers where device.json was edited and the overlay holds all the same. */
+  readonly shadowed: readonly string[];
+}
+
+export class Resolver {
+  readonly #store: RemoteStore;
+  readonly #log: Log;
+  #base: BaseFile | undefined;
+
+  constructor(store: RemoteStore, log: Log) {
+    this.#store = store;
+    this.#log = log;
+  }
+
+  /** device.json. */
+  get base(): BaseFile {
+    if (this.#base === undefined) throw new Error('the configuration was not opened');
+    return this.#base;
+  }
+
+  set base(base: BaseFile) {
+    this.#base = base;
+  }
+
+  /** Undefined: the overlay is damaged, or does not fit device.json any more. */
+  async read(revision: Revision): Promise<Resolved | undefined> {
+    const { base } = this;
+    if (revision.file === null) return { ...base, hash: hashOf(base.config), shadowed: [] };
+    const overlay = await this.#store.overlay(revision);
+    if (overlay === undefined) return undefined;
+    const judged = judgeValue(base, withOverlay(base, overlay.patch));
+    return judged.kind === 'valid' ? { ...judged.effective, shadowed: shadowedBy(base, overlay) } : undefined;
+  }
+
+  /** Of what is good; of device.json alone where that can not be read. */
+  async goodHash({ good }: ConfigState): Promise<string> {
+    return (await this.read(good))?.hash ?? hashOf(this.base.config);
+  }
+
+  /** In place of what is good and can not be run: what ran last, else device.json alone. */
+  async fallback(): Promise<Resolved> {
+    const last = await this.#store.last();
+    const judged = last === undefined ? undefined : judgeValue(this.base, last);
+    const isLast = judged?.kind === 'valid';
+    this.#log.error('device.json and the remote changes do not fit together', {
+      running: isLast ? 'what ran last' : 'device.json alone',
+    });
+    const effective = isLast ? judged.effective : { ...this.base, hash: hashOf(this.base.config) };
+    return { ...effective, shadowed: [] };
+  }
+
+  /** What a change is to lead to. Undefined: there was nothing before. */
+  async target(target: Target, { good, previous }: ConfigState): Promise<unknown> {
+    if (target.kind === 'previous') {
+      const before = previous === null ? undefined : await this.#store.overlay(previous);
+      return before === undefined ? undefined : withOverlay(this.base, before.patch);
+    }
+    const overlay = await this.#store.overlay(good);
+    return applyPatch(withOverlay(this.base, overlay?.patch ?? {}), target.patch);
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * The remote configuration on disk. `state.json` is the only commit point: an overlay counts only when it names it, and an
+ * overlay's file never changes. Each step is on stable storage before the next begins, and nothing is trusted, or cleaned
+ * up by, before it is synced again at a start: what a kill left in the page cache a power cut would take back.
+ */
+import type { Log } from '../ports.ts';
+import type { ConfigDisk } from './disk.ts';
+import { decodeDocument, encodeDocument, type Overlay, parseOverlay, parseState, sha256 } from './documents.ts';
+import { isTable, type Table } from './merge-patch.ts';
+import { type ConfigState, NO_REMOTE, type Revision } from './trial.ts';
+
+const STATE = 'state.json';
+/** One older copy, for a card that rots. */
+const STATE_OLD = 'state.json.old';
+/** What ran last and was no trial. */
+const LAST = 'last.json';
+const FRESH = '.new';
+const OVERLAY = /^ov-\d+-/;
+
+export class RemoteStore {
+  readonly #disk: ConfigDisk;
+  readonly #log: Log;
+  /** The bytes of `state.json`. */
+  #bytes: Buffer | undefined;
+  /** `state.json` is not as it was written. */
+  damaged = false;
+  /** Nor is its older copy. */
+  lost = false;
+
+  constructor(disk: ConfigDisk, log: Log) {
+    this.#disk = disk;
+    this.#log = log;
+  }
+
+  /** Never rejects over a damaged file. */
+  async open(): Promise<ConfigState> {
+    for (const name of [STATE, STATE_OLD]) {
+      const bytes = await this.#settled(name);
+      const state = bytes === undefined ? undefined : parseState(decodeDocument(bytes));
+      if (state !== undefined) {
+        this.#bytes = bytes;
+        this.lost = false;
+        if (name === STATE_OLD) this.#log.error('remote configuration: an older copy of its state counts', { name });
+        return state;
+      }
+      if (bytes !== undefined) {
+        this.damaged = true;
+        this.#log.error('remote configuration: its state is damaged', { name });
+        await this.#disk.write(`${name}.bad`, bytes);
+      }
+    }
+    this.lost = this.damaged;
+    return NO_REMOTE;
+  }
+
+  /** Somebody else has written the state since we did. */
+  async isStale(): Promise<boolean> {
+    const bytes = await this.#disk.read(STATE);
+    return bytes !== undefined && (this.#bytes === undefined || !bytes.equals(this.#bytes));
+  }
+
+  /** Resolves when the state is on stable storage. */
+  async keep(state: ConfigState): Promise<void> {
+    const disk = this.#disk;
+    if (this.#bytes !== undefined) {
+      await disk.write(STATE_OLD, this.#bytes);
+      await disk.sync(STATE_OLD);
+    }
+    const bytes = encodeDocument(state);
+    await this.#replace(STATE, bytes);
+    this.#bytes = bytes;
+    this.damaged = false;
+    this.lost = false;
+  }
+
+  /** Resolves when the overlay is on stable storage. */
+  async putOverlay(revision: number, id: string, overlay: Overlay): Promise<Revision> {
+    const bytes = encodeDocument(overlay);
+    const file = `ov-${revision}-${id}.json`;
+    await this.#disk.write(file, bytes);
+    await this.#disk.sync(file);
+    await this.#disk.syncNames();
+    return { revision, file, sha: sha256(bytes) };
+  }
+
+  /** `{}` where there is none; undefined when it can not be read as it was written. */
+  async overlay({ file, sha }: Revision): Promise<Overlay | undefined> {
+    if (file === null) return { patch: {}, was: {} };
+    const bytes = await this.#disk.read(file);
+    if (bytes === undefined || sha256(bytes) !== sha) return undefined;
+    return parseOverlay(decodeDocument(bytes));
+  }
+
+  async keepLast(value: Table): Promise<void> {
+    const bytes = encodeDocument(value);
+    if ((await this.#disk.read(LAST))?.equals(bytes) !== true) await this.#replace(LAST, bytes);
+  }
+
+  async last(): Promise<Table | undefined> {
+    const bytes = await this.#settled(LAST);
+    const value = bytes === undefined ? undefined : decodeDocument(bytes);
+    return isTable(value) ? value : undefined;
+  }
+
+  /** Overlays that the state on disk does not name go. */
+  async clean({ good, previous, trial }: ConfigState): Promise<void> {
+    const named = [good.file, previous?.file, trial?.file];
+    for (const name of await this.#disk.list()) {
+      if (OVERLAY.test(name) && !named.includes(name)) await this.#disk.remove(name);
+    }
+  }
+
+  async #settled(name: string): Promise<Buffer | undefined> {
+    const bytes = await this.#disk.read(name);
+    if (bytes === undefined) return undefined;
+    await this.#disk.sync(name);
+    await this.#disk.syncNames();
+    return bytes;
+  }
+
+  async #replace(name: string, bytes: Buffer): Promise<void> {
+    const fresh = `${name}${FRESH}`;
+    await this.#disk.write(fresh, bytes);
+    await this.#disk.sync(fresh);
+    await this.#disk.rename(fresh, name);
+    await this.#disk.syncNames();
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * A change of the configuration by command, on real brokers over mutual TLS: confirmed it holds, also over a kill; not
+ * confirmed the device is back on what held before; and while it is on trial no event leaves.
+ */
+import assert from 'node:assert/strict';
+import { test, type TestContext } from 'node:test';
+import { until } from '../rig/wait.ts';
+import { temporaryDirectory } from '../rig/temp.ts';
+import { builtProgram } from '../rig/agent-process.ts';
+import { type Device, setTrialStage, type TrialStage } from '../config-trial/stage.ts';
+import { type Document, type Heard, isFinal, type Operator } from '../config-trial/operator.ts';
+
+const DEADLINE_MS = 30_000;
+
+async function stageOf(t: TestContext): Promise<{ readonly stage: TrialStage; readonly device: Device }> {
+  const stage = await setTrialStage(await temporaryDirectory(t), ['pump-1'], builtProgram());
+  t.after(() => stage.close());
+  const [device] = stage.devices;
+  assert.ok(device !== undefined);
+  device.agent.start();
+  await online(stage.atHome, device, () => true);
+  return { stage, device };
+}
+
+function online(operator: Operator, { id }: Device, fits: (config: Document) => boolean, sinceMs = 0): Promise<Heard> {
+  const look = (): Heard | undefined =>
+    operator.find(id, 'status', ({ state, config }) => state === 'online' && fits(config as Document), sinceMs);
+  return operator.waitFor('the device online', look, DEADLINE_MS);
+}
+
+function answered(operator: Operator, { id }: Device, command: string, request: string): Promise<Heard> {
+  return operator.waitFor(
+    `the answer to ${command}`,
+    () => operator.answer(id, command, request, isFinal),
+    DEADLINE_MS,
+  );
+}
+
+function probation(operator: Operator, { id }: Device, request: string): Promise<Heard> {
+  const look = (): Heard | undefined =>
+    operator.answer(id, 'config.set', request, ({ phase }) => phase === 'probation');
+  return operator.waitFor('the probation', look, DEADLINE_MS);
+}
+
+test('a change of brokers holds once it is confirmed over the new one, and no event leaves before that', async (t) => {
+  const { stage, device } = await stageOf(t);
+  const { id } = device;
+  await stage.atHome.command(id, 'config.set', 'c1', {
+    base: 0,
+    patch: { broker: { urls: [`mqtts://127.0.0.1:${stage.other.port}`] } },
+    within: '60s',
+  });
+  const { payload } = await probation(stage.atOther, device, 'c1');
+  assert.equal(payload['status'], 'executing');
+  await until(() => device.line.write('{"k":"sale","boot":"b","seq":1,"ml":1,"cents":1}\n'), 'the line', DEADLINE_MS);
+  const held = await online(stage.atOther, device, ({ phase }) => phase === 'probation');
+  assert.ok((held.payload['degraded'] as string[]).includes('events.held'));
+  await until(
+    () => device.agent.child.lines.some((line) => line.includes('configuration on trial')),
+    'log',
+    DEADLINE_MS,
+  );
+  await stage.atOther.command(id, 'config.confirm', 'k0', { token: 'wrong' });
+  assert.equal((await answered(stage.atOther, device, 'config.confirm', 'k0')).payload['status'], 'rejected');
+  const events = (operator: Operator): readonly Heard[] => operator.heard.filter(({ topic }) => topic === 'event/sale');
+  assert.deepEqual([...events(stage.atOther), ...events(stage.atHome)], []);
+  await stage.atOther.command(id, 'config.confirm', 'k1', { token: payload['token'] });
+  const confirmed = await answered(stage.atOther, device, 'config.confirm', 'k1');
+  assert.equal(confirmed.payload['status'], 'succeeded', JSON.stringify(confirmed.payload));
+  const set = await answered(stage.atOther, device, 'config.set', 'c1');
+  assert.deepEqual([set.payload['status'], set.payload['result']], ['succeeded', confirmed.payload['result']]);
+  await stage.atOther.waitFor('the event', () => events(stage.atOther)[0], DEADLINE_MS);
+  await device.agent.kill9();
+  const killedMs = performance.now();
+  device.agent.start();
+  await online(stage.atOther, device, ({ revision, phase }) => revision === 1 && phase === 'confirmed', killedMs);
+});
