@@ -35,7 +35,7 @@ test('links between the documents lead somewhere', () => {
     'docs/CONFIGURATION.md',
     'docs/CONTRACT.md',
     'docs/COMMANDS.md',
-    'docs/INSTALL.md',
+    'docs/DEPLOYMENT.md',
     'docs/OPERATIONS.md',
     'docs/SENSORS.md',
     'docs/CONSUMING.md',
