@@ -30,16 +30,20 @@ function build(out: string, node: string, version: string): string {
   return made.packages[0]?.path ?? '';
 }
 
-/** The same package with another example, as a later version may bring one. */
-function withOtherExample(deb: string, work: string): void {
+/** The next version with another example, as a later one may bring: made of the first, since nothing else has to differ. */
+function nextVersion(deb: string, work: string): string {
   const tree = join(work, 'other');
   execFileSync('dpkg-deb', ['-R', deb, tree]);
   for (const path of ['etc/fieldpost/device.json', 'usr/share/fieldpost/device.json']) {
     const text = readFileSync(join(tree, path), 'utf8');
     writeFileSync(join(tree, path), text.replace('"level": "info"', '"level": "warn"'));
   }
-  // Its sum is another now, and nothing here looks at it.
-  execFileSync('dpkg-deb', ['--root-owner-group', '-Znone', '--build', tree, deb], { stdio: ['ignore', 2, 2] });
+  const control = join(tree, 'DEBIAN/control');
+  writeFileSync(control, readFileSync(control, 'utf8').replace(`Version: ${OLDER}-`, `Version: ${NEWER}-`));
+  const newer = join(work, 'newer.deb');
+  // Sums of what was changed are others now, and nothing here looks at them.
+  execFileSync('dpkg-deb', ['--root-owner-group', '-Znone', '--build', tree, newer], { stdio: ['ignore', 2, 2] });
+  return newer;
 }
 
 async function main(): Promise<number> {
@@ -52,8 +56,7 @@ async function main(): Promise<number> {
   const directory = await makeTemporaryDirectory('deb-life');
   try {
     const older = build(directory.path, node, OLDER);
-    const newer = build(directory.path, node, NEWER);
-    withOtherExample(newer, directory.path);
+    const newer = nextVersion(older, directory.path);
     const inside = join(directory.path, 'prove');
     mkdirSync(inside);
     copyFileSync(older, join(inside, 'older.deb'));
