@@ -115,6 +115,15 @@ export const SERVICE_CHECKS: readonly Check[] = [
     },
   },
   {
+    name: 'an end of its own, as after agent.restart: it says that it stops, and is started again',
+    run: async () => {
+      const before = show('MainPID');
+      process.kill(Number(before), 'SIGTERM');
+      await until('a new process', () => show('MainPID') !== before && show('ActiveState') === 'active');
+      return isWell();
+    },
+  },
+  {
     name: 'a hang: systemd misses the signs of life, and starts it again',
     run: () => {
       const block = `[Service]\nWatchdogSec=4\nEnvironment=NODE_OPTIONS=--import=${PLACE}/block.mjs\n`;
