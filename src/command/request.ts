@@ -100,12 +100,12 @@ export function readRequest(
 }
 
 /**
- * `expires` counts where the clock was ever set; else the time that MQTT 5's message expiry interval left on arrival,
- * which runs on while the request waits. `lapsesMs`: its end on the monotonic clock.
+ * Either end is one: that of `expires`, where the clock was ever set, and that of MQTT 5's message expiry interval, which
+ * needs no clock and so also holds where this one is behind. `lapsesMs`: its end on the monotonic clock.
  */
 export function isExpired({ expiresMs }: Request, lapsesMs: number, clock: Clock): boolean {
-  if (expiresMs !== undefined && clock.quality() !== 'unknown') return clock.wallMs() > expiresMs;
-  return clock.monotonicMs() >= lapsesMs;
+  if (clock.monotonicMs() >= lapsesMs) return true;
+  return expiresMs !== undefined && clock.quality() !== 'unknown' && clock.wallMs() > expiresMs;
 }
 
 function unknownKey(document: Document, keys: readonly string[]): Mistake | undefined {
