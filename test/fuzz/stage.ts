@@ -23,6 +23,7 @@ const HEAP = ['--max-semi-space-size=1', '--max-old-space-size=64'];
 const SPEED = 20;
 const RECEIPT_EVERY_MS = 20;
 const DEADLINE_MS = 60_000;
+const REPEATS_MAX = 200;
 /** Longest waits between attempts, in the built file's own words: ten minutes of them would make a run of days. */
 const PACES = /\b(NORMAL|SLOW|SUSPECT|YIELD|FORBIDDEN_BACKOFF|LATER_BACKOFF) = \{ firstMs: [\de]+, maxMs: [\de]+/g;
 const PACES_THERE = 6;
@@ -37,6 +38,8 @@ export interface FuzzStage {
   readonly broker: ScriptedBroker;
   readonly agent: AgentProcess;
   readonly sell: (count: number) => void;
+  /** What has no answer is said again, as a meter does. */
+  readonly repeat: () => void;
   /** Every sale that was made is answered, settled, and with the consumer. */
   readonly settled: () => Promise<void>;
   readonly bill: () => Bill;
@@ -85,14 +88,14 @@ export async function setFuzzStage(undo: Undo, options: StageOptions): Promise<F
   const broker = new ScriptedBroker(MOSQUITTO_2_0_20);
   await broker.start();
   undo.add(() => broker.stop());
-  let answered = 0;
+  const answered = new Set<number>();
   let rest = '';
   const line = await openSerialServer({
     opened: () => undefined,
     bytes: (bytes) => {
       const lines = (rest + bytes.toString('latin1')).split('\n');
       rest = lines.pop() ?? '';
-      for (const said of lines) answered = Math.max(answered, Number(/^ACK a1 (\d+)$/.exec(said)?.[1] ?? 0));
+      for (const said of lines) answered.add(Number(/^ACK a1 (\d+)$/.exec(said)?.[1] ?? 0));
     },
   });
   undo.add(() => line.close());
@@ -126,10 +129,15 @@ export async function setFuzzStage(undo: Undo, options: StageOptions): Promise<F
     broker,
     agent,
     sell,
+    repeat: () => {
+      const open: number[] = [];
+      for (let sale = 1; sale <= sold && open.length < REPEATS_MAX; sale += 1) if (!answered.has(sale)) open.push(sale);
+      if (open.length > 0) line.write(open.map(saleLine).join(''));
+    },
     settled: async () => {
       await until(
-        () => answered >= sold,
-        () => `the answer to sale ${sold}; last ${answered}\n${tail(agent)}`,
+        () => answered.size >= sold,
+        () => `the answers to ${sold} sales, got ${answered.size}\n${tail(agent)}`,
         DEADLINE_MS,
       );
       await until(
