@@ -21,6 +21,9 @@ const ports: Readonly<Record<keyof AgentCommandsOptions['ports'], unknown>> = {
   pairs: nothing,
   probeCertificate: nothing,
   restart: nothing,
+  reboot: undefined,
+  doctor: nothing,
+  compress: nothing,
 };
 
 export function allCommands(): readonly Command[] {
@@ -29,8 +32,10 @@ export function allCommands(): readonly Command[] {
     ports,
     remote: nothing,
     onConfirmed: nothing,
+    configHash: '',
     topics: topicsOf('fp/v1', 'device'),
     sensors: [],
+    tap: nothing,
     status: nothing,
     session: nothing,
     info: nothing,

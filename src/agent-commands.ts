@@ -5,6 +5,7 @@
 import type { Connection } from './broker/connection.ts';
 import type { Topics } from './broker/topics.ts';
 import { agentRestartCommand } from './command/agent-restart.ts';
+import { captureCommand, type CaptureSources } from './command/capture.ts';
 import { certificateCsrCommand } from './command/certificate-csr.ts';
 import { CertificateInstall } from './command/certificate-install.ts';
 import { certificateStatusCommand } from './command/certificate-status.ts';
@@ -12,11 +13,15 @@ import type { Command } from './command/command.ts';
 import { ConfigChange, type ConfigChanges } from './command/config-change.ts';
 import { configReadCommands, type ConfigView } from './command/config-read.ts';
 import { CommandDesk, type Response } from './command/desk.ts';
+import { diagnosticsCommand } from './command/diagnostics.ts';
+import { doctorRunCommand } from './command/doctor-run.ts';
 import { eventsCommands, type EventsDesk } from './command/events.ts';
 import { GroupDoor } from './command/group-door.ts';
 import { type HeldAnswer, HeldAnswers } from './command/held-answers.ts';
+import { HostReboot } from './command/host-reboot.ts';
 import { infoGetCommand } from './command/info-get.ts';
 import { Lease } from './command/lease.ts';
+import { LogRing } from './command/log-ring.ts';
 import { LogTail } from './command/log-tail.ts';
 import { logCommands } from './command/logs.ts';
 import { metricsGetCommand } from './command/metrics-get.ts';
@@ -24,7 +29,9 @@ import { pingCommand } from './command/ping.ts';
 import { Schedule } from './command/schedule.ts';
 import { scheduleCommands } from './command/schedules.ts';
 import { type CommandedSensor, sensorsCommands } from './command/sensors.ts';
+import { serialWriteCommand, type WritableSensor } from './command/serial-write.ts';
 import { statusGetCommand } from './command/status-get.ts';
+import { struckConfig } from './command/struck-config.ts';
 import { telemetryCommands, type TelemetrySource } from './command/telemetry.ts';
 import type { DeviceConfig } from './config/schema.ts';
 import { Fault, reasonOf } from './fault.ts';
@@ -34,12 +41,14 @@ import type {
   Chance,
   Clock,
   Cron,
+  DoctorPart,
   DevicePairs,
   EventSink,
   HostMetrics,
   Log,
   LogControl,
   ProcessFigures,
+  RebootRequest,
   SampleSink,
   SignatureJudge,
   StagedPair,
@@ -51,6 +60,8 @@ type Document = Readonly<Record<string, unknown>>;
 
 export interface AgentCommandsOptions {
   readonly config: DeviceConfig;
+  /** sha256 of the configuration, base64url. */
+  readonly configHash: string;
   readonly ports: {
     readonly clock: Clock;
     readonly chance: Chance;
@@ -70,6 +81,11 @@ export interface AgentCommandsOptions {
     readonly probeCertificate: (pair: StagedPair, url: string) => Promise<LinkEnd | undefined>;
     /** Asks the process to end in the ordinary way, to be started again. */
     readonly restart: () => void;
+    /** What the doctor finds beside the running agent, without disturbing it. */
+    readonly doctor: () => Promise<readonly DoctorPart[]>;
+    readonly compress: (bytes: Buffer) => Promise<Buffer>;
+    /** Undefined: there is no way to ask for a reboot of the machine. */
+    readonly reboot: RebootRequest | undefined;
   };
   /** The configuration, and changes of it. */
   readonly remote: ConfigChanges & ConfigView;
@@ -82,7 +98,9 @@ export interface AgentCommandsOptions {
   readonly info: () => Document;
   readonly events: EventsDesk;
   readonly auditSink: EventSink;
-  readonly sensors: readonly (CommandedSensor & TelemetrySource)[];
+  readonly sensors: readonly (CommandedSensor & TelemetrySource & WritableSensor)[];
+  /** Copies of what comes over a sensor's line. */
+  readonly tap: CaptureSources['tap'];
   readonly hostSensor: TelemetrySource | undefined;
   readonly samples: SampleSink;
   /** Undefined: there is none. */
@@ -94,6 +112,8 @@ export class AgentCommands {
   readonly #options: AgentCommandsOptions;
   readonly #tail: LogTail;
   readonly #configChange: ConfigChange;
+  readonly #ring: LogRing;
+  readonly #reboot: HostReboot;
   readonly #all: readonly Command[];
   readonly #held = new HeldAnswers();
   readonly #install: CertificateInstall;
@@ -106,6 +126,11 @@ export class AgentCommands {
     const { config, ports, topics, samples, auditSink, session } = options;
     this.#options = options;
     this.#tail = new LogTail({ ...ports, publish: (payload) => samples.publish(topics.log, payload) });
+    this.#ring = new LogRing(ports.clock, ports.logControl);
+    this.#reboot = new HostReboot({
+      ...ports,
+      busy: () => options.remote.busy,
+    });
     const { connection } = options;
     this.#install = new CertificateInstall({
       ...ports,
@@ -143,8 +168,14 @@ export class AgentCommands {
   }
 
   /** Before the first request may come, and once events are accepted. */
-  open(): Promise<void> {
-    return this.#desk.open();
+  async open(): Promise<void> {
+    await this.#reboot.open();
+    await this.#desk.open();
+  }
+
+  /** The machine goes down by command: a stop that comes now is a part of that. */
+  get rebooting(): boolean {
+    return this.#reboot.underway;
   }
 
   start(): Promise<void> {
@@ -186,24 +217,46 @@ export class AgentCommands {
   }
 
   #commands(): readonly Command[] {
-    const { config, ports, topics, sensors, hostSensor, status, info, events } = this.#options;
+    const { config, ports, topics, sensors, hostSensor, status, info, events, tap } = this.#options;
     return [
       pingCommand(ports.clock, ports.boot),
       statusGetCommand(status),
       infoGetCommand(info),
       metricsGetCommand(ports),
       certificateStatusCommand(ports.clock, ports.certificates),
+      doctorRunCommand(ports.doctor),
       certificateCsrCommand(() => ports.pairs.request()),
       this.#install.command,
       ...eventsCommands(events),
       ...sensorsCommands(sensors, (id) => describeSensor(config, id)),
+      captureCommand({ ...ports, sensors, tap }),
+      serialWriteCommand({ ...ports, sensors, tap }),
+      this.#diagnostics(),
       ...scheduleCommands(() => this.#schedule),
       ...logCommands({ ...ports, tail: this.#tail, lease: this.#logLevel, topic: topics.log }),
       ...telemetryCommands({ ...ports, sources: hostSensor === undefined ? sensors : [...sensors, hostSensor] }),
       ...configReadCommands(this.#options.remote),
       ...this.#configChange.commands,
       agentRestartCommand(ports.clock, ports.restart),
+      this.#reboot.command,
     ];
+  }
+
+  #diagnostics(): Command {
+    const { config, configHash, ports, sensors, topics } = this.#options;
+    return diagnosticsCommand({
+      ...ports,
+      device: topics.device,
+      commands: () => this.#all,
+      parts: {
+        config: () => ({ hash: configHash, effective: struckConfig(config) }),
+        sensors: () =>
+          sensors.map((sensor) => ({ id: sensor.id, ...sensor.state(), ...describeSensor(config, sensor.id) })),
+        desk: () => this.#desk.counters,
+        commands: () => this.#desk.history,
+        log: () => this.#ring.lines,
+      },
+    });
   }
 
   async #respond(response: Response): Promise<void> {

@@ -4,10 +4,11 @@
  */
 import type { Topics } from './broker/topics.ts';
 import type { DeviceConfig } from './config/schema.ts';
-import type { Chance, Clock, Cron, EventSink, Log, SampleSink, StateStore, Work } from './ports.ts';
+import type { Chance, Clock, Cron, EventSink, Log, SampleSink, StateStore, Timer, Work } from './ports.ts';
 import type { LineOpener } from './ports-line.ts';
 import { SensorMemory } from './sensor/memory.ts';
 import { Sensor } from './sensor/sensor.ts';
+import { LineTaps } from './serial/line-taps.ts';
 import { type CreateLine, type Line, lineFactory } from './serial/line.ts';
 import { lineWorks } from './serial/line-work.ts';
 import { modbusBuses } from './serial/modbus-bus.ts';
@@ -33,6 +34,8 @@ export interface AgentSensorsOptions {
 export class AgentSensors {
   readonly #memory: SensorMemory;
   readonly #lines: { readonly sensor: string; readonly line: Line }[] = [];
+  readonly #taps: LineTaps;
+  readonly #config: DeviceConfig;
   readonly all: readonly Sensor[];
 
   constructor(options: AgentSensorsOptions) {
@@ -40,7 +43,9 @@ export class AgentSensors {
     const ids = config.sensors.map(({ id }) => id);
     const memory = new SensorMemory(ports, ids);
     this.#memory = memory;
-    const makeLine = lineFactory({ ...ports, opener: ports.lines });
+    this.#config = config;
+    this.#taps = new LineTaps(ports.lines);
+    const makeLine = lineFactory({ ...ports, opener: this.#taps });
     const createLine: CreateLine = (spec) => {
       const line = makeLine(spec);
       this.#lines.push({ sensor: spec.sensor, line });
@@ -79,6 +84,12 @@ export class AgentSensors {
   /** What the lines have to get on with. */
   get works(): readonly Work[] {
     return lineWorks(this.#lines.map(({ sensor, line }) => ({ sensor, state: line.state })));
+  }
+
+  /** Copies of what comes over the sensor's line, whoever else is on it; nothing where there is no such sensor. */
+  tap(sensor: string, take: (chunk: Buffer) => void): Timer {
+    const port = this.#config.sensors.find(({ id }) => id === sensor)?.port;
+    return port === undefined ? { cancel: () => undefined } : this.#taps.tap(port, take);
   }
 
   get samplesDropped(): number {

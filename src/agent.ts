@@ -19,6 +19,7 @@ import type {
   CertificateText,
   Chance,
   Cron,
+  DoctorPart,
   DevicePairs,
   EventSigner,
   Hardware,
@@ -26,6 +27,7 @@ import type {
   Log,
   LogControl,
   ProcessFigures,
+  RebootRequest,
   SampleSink,
   SignatureJudge,
   StagedPair,
@@ -75,6 +77,11 @@ export interface AgentPorts {
   readonly probeCertificate: (pair: StagedPair, url: string) => Promise<LinkEnd | undefined>;
   /** Asks the process to end in the ordinary way, to be started again. */
   readonly restart: () => void;
+  /** What the doctor finds beside the running agent, without disturbing it. */
+  readonly doctor: () => Promise<readonly DoctorPart[]>;
+  readonly compress: (bytes: Buffer) => Promise<Buffer>;
+  /** Undefined: there is no way to ask for a reboot of the machine. */
+  readonly reboot: RebootRequest | undefined;
 }
 
 /** The configuration, and what may become of it. */
@@ -182,7 +189,8 @@ export class Agent {
   }
 
   /** Ends what runs; what is not handed over within the time stays in the ledger for the next start. */
-  async stop(why: 'shutdown' | 'reboot' | 'update'): Promise<void> {
+  async stop(asked: 'shutdown' | 'reboot' | 'update'): Promise<void> {
+    const why = this.#commands.rebooting ? 'reboot' : asked;
     this.#commands.stop();
     this.#hostSensor?.stop();
     await this.#sensors.stop();
@@ -237,6 +245,7 @@ export class Agent {
       }),
       auditSink: this.#ledger,
       sensors: this.#sensors.all,
+      tap: (sensor, take) => this.#sensors.tap(sensor, take),
       hostSensor: this.#hostSensor,
       link: () => this.#link.link,
       connection: this.#link.connection,

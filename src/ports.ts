@@ -205,6 +205,26 @@ export interface ProcessFigures {
   readonly loopDelayMaxMs: number;
 }
 
+/** What the doctor found out about one part of the data path. */
+export interface DoctorPart {
+  readonly part: string;
+  readonly findings: readonly {
+    readonly name: string;
+    readonly state: 'ok' | 'warning' | 'failed' | 'skipped';
+    readonly found: string;
+    readonly todo?: string;
+  }[];
+}
+
+/** The way to ask whoever may for a reboot of the machine. Each throws when the request can not be touched. */
+export interface RebootRequest {
+  /** `id`: of the command that asks, for the log of whoever takes it. */
+  make(id: string): void;
+  /** Nobody has taken it yet. */
+  isThere(): boolean;
+  withdraw(): void;
+}
+
 /** What a certificate says. Times are ISO 8601. */
 export interface CertificateText {
   /** `authority`: one that the broker's certificate may come from. `chain`: what stands between the device's and its authority. */

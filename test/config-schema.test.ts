@@ -118,7 +118,7 @@ test('the schema refuses what the parser refuses of a single value', () => {
     [['host'], { metrics: [] }],
     [['host'], { metrics: ['disc'] }],
     [['broker', 'heartbeat'], '1'],
-    [['schedule'], [{ cron: '* * * * *', command: 'host.reboot' }]],
+    [['schedule'], [{ cron: '* * * * *', command: 'config.planned' }]],
     [['schedule'], [{ command: 'ping' }]],
     [['commands'], { ping: 'maybe' }],
     [['remote'], { allow: '/sensors' }],

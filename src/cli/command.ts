@@ -3,6 +3,7 @@
  * status says how it ended. It signs with an SSH key where `--sign` names one.
  */
 import { randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
 import { parseArgs } from 'node:util';
 import { groupCommandTopic, responseFilter, topicsOf } from '../broker/topics.ts';
@@ -17,6 +18,7 @@ import type { LinkCredentials } from '../platform/mqtt-link.ts';
 import type { InboundMessage } from '../ports-broker.ts';
 import { readArguments } from './command-arguments.ts';
 import { exchange, type Exchange } from './command-exchange.ts';
+import { Pieces, withoutBytes } from './command-pieces.ts';
 import { nextNumber, signByKey } from './command-signature.ts';
 import { responseText } from './command-text.ts';
 import { EXIT } from './exit.ts';
@@ -36,6 +38,7 @@ const OPTIONS = {
   by: { type: 'string' },
   sign: { type: 'string' },
   'signer-counter': { type: 'string' },
+  out: { type: 'string' },
   json: { type: 'boolean', default: false },
 } as const;
 
@@ -61,14 +64,20 @@ export async function commandCommand(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseOptions(args);
   const question = readQuestion(values, positionals);
   const answered = new Map<string, unknown>();
+  const pieces = new Pieces();
+  let last: Document = {};
   const tell = (sentence: string): void => void process.stderr.write(`${sentence}\n`);
   const onAnswer = (message: InboundMessage): boolean => {
     const device = message.topic.slice(values.prefix.length + 1).split('/')[0] ?? '';
     const response = readResponse(message, question);
     if (response === undefined) return false;
-    const text = values.json ? `${JSON.stringify({ device, ...response })}\n` : responseText(device, response);
+    const text = values.json
+      ? `${JSON.stringify({ device, ...response })}\n`
+      : responseText(device, withoutBytes(response));
     shown = shown.then(() => print(text));
+    pieces.take(response);
     if (!FINAL.includes(response['status'])) return false;
+    last = response;
     answered.set(device, response['status']);
     return question.group === undefined;
   };
@@ -76,7 +85,19 @@ export async function commandCommand(args: readonly string[]): Promise<number> {
   await exchange({ ...exchangeOf(question), onAnswer, tell });
   await shown;
   if (answered.size === 0) throw new Fault('broker.unreachable', silenceText(question));
-  return [...answered.values()].every((status) => status === 'succeeded') ? EXIT.done : EXIT.failed;
+  if (![...answered.values()].every((status) => status === 'succeeded')) return EXIT.failed;
+  return values.out === undefined ? EXIT.done : writeOut(values.out, pieces.whole(last['result']), tell);
+}
+
+/** For nobody else's eyes: a diagnosis has names and addresses in it. */
+function writeOut(path: string, whole: Buffer | string, tell: (sentence: string) => void): number {
+  if (typeof whole === 'string') {
+    tell(`${path} is not written: ${whole}`);
+    return EXIT.failed;
+  }
+  writeFileSync(path, whole, { mode: 0o600 });
+  tell(`${path}: ${whole.length} bytes, checked`);
+  return EXIT.done;
 }
 
 function parseOptions(args: readonly string[]) {
@@ -91,6 +112,9 @@ function readQuestion(values: Values, [command, ...words]: readonly string[]): Q
     throw new Fault('usage', `--url: must be ${BROKER_URL_EXPECTED}, got ${JSON.stringify(url ?? '')}`);
   }
   if ((device === undefined) === (group === undefined)) throw new Fault('usage', 'needs --device ID, or --group NAME');
+  if (values.out !== undefined && group !== undefined) {
+    throw new Fault('usage', '--out: goes with --device: devices of a group have results of their own');
+  }
   for (const [option, name] of [
     ['--device', device],
     ['--group', group],

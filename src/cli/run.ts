@@ -3,7 +3,7 @@
  * on SIGTERM or SIGINT within a deadline; a second signal leaves at once, which the ledger survives like any crash.
  */
 import { parseArgs } from 'node:util';
-import { Agent } from '../agent.ts';
+import { Agent, type AgentPorts } from '../agent.ts';
 import { WatchedClock } from '../clock/watched-clock.ts';
 import type { DeviceConfig } from '../config/schema.ts';
 import { Fault, reasonOf } from '../fault.ts';
@@ -13,6 +13,7 @@ import { systemTime } from '../platform/clock.ts';
 import { systemCron } from '../platform/cron.ts';
 import { readHardware } from '../platform/hardware.ts';
 import { commandSigners } from '../platform/command-signers.ts';
+import { compress } from '../platform/gzip.ts';
 import { hostMetrics } from '../platform/host-metrics.ts';
 import { eventSigner } from '../platform/event-signer.ts';
 import { processFigures } from '../platform/process-figures.ts';
@@ -21,6 +22,7 @@ import { ledgerFiles } from '../platform/ledger-files.ts';
 import { lineOpener } from '../platform/lines.ts';
 import { createLog } from '../platform/log.ts';
 import { type LinkCredentials, mqttLinkOpener } from '../platform/mqtt-link.ts';
+import { rebootRequest } from '../platform/reboot-request.ts';
 import { stateStore } from '../platform/state-store.ts';
 import { statusFile } from '../platform/status-file.ts';
 import { systemdSupervisor } from '../platform/systemd.ts';
@@ -66,7 +68,8 @@ export async function runCommand(args: readonly string[]): Promise<number> {
       boot,
       log,
       supervisor,
-      makeAgent: (running, remote, restart) => agentOn(running, remote, { log, boot, supervisor, restart }),
+      makeAgent: (running, remote, restart) =>
+        agentOn(running, remote, { log, boot, file: values.config, supervisor, restart }),
     });
     return EXIT.done;
   } catch (error) {
@@ -89,13 +92,29 @@ function firstCredentials(config: DeviceConfig, log: Log): LinkCredentials | und
 interface Process {
   readonly log: Log & LogControl;
   readonly boot: Boot;
+  /** Where the configuration came from. */
+  readonly file: string;
   readonly supervisor: Supervisor;
   /** Asks the process to end. */
   readonly restart: () => void;
 }
 
+/** For whoever has to help the device from afar. */
+function helpPorts(file: string, config: DeviceConfig): Pick<AgentPorts, 'doctor' | 'compress' | 'reboot'> {
+  return {
+    // Loaded when it is asked for: most devices never need it.
+    doctor: async () => (await import('./doctor-own.ts')).ownDoctor(file, config),
+    compress,
+    reboot: rebootRequest(process.env['RUNTIME_DIRECTORY']),
+  };
+}
+
 /** Throws when a file that the configuration names can not be used. */
-function agentOn({ config, hash }: Running, remote: RemoteConfig, { log, boot, supervisor, restart }: Process): Agent {
+function agentOn(
+  { config, hash }: Running,
+  remote: RemoteConfig,
+  { log, boot, file, supervisor, restart }: Process,
+): Agent {
   const clock = new WatchedClock(systemTime);
   const stateDirectory = stateDirectoryOf(config);
   // What the newest connection was tried with: renewed files count from the next connection on.
@@ -139,6 +158,7 @@ function agentOn({ config, hash }: Running, remote: RemoteConfig, { log, boot, s
       signer: config.ledger.sign === false ? undefined : eventSigner(stateDirectory, config.ledger.sign, log),
       signatures: config.signers === undefined ? undefined : commandSigners(config.signers.file, clock, log),
       writtenBytes,
+      ...helpPorts(file, config),
       writeLocalStatus: statusFile(process.env['RUNTIME_DIRECTORY'] ?? stateDirectory, log),
       certificates: () => textsOf(connected()),
       pairs,

@@ -29,13 +29,14 @@ export const sensorId = v.pipe(
   }),
 );
 
-export function wholeNumber(max: number) {
+export function wholeNumber(max: number, min = 0) {
+  const expected = `a whole number, ${min} to ${max}`;
   return v.pipe(
     v.number(),
-    v.description(`A whole number, 0 to ${max}.`),
+    v.description(`A whole number, ${min} to ${max}.`),
     v.rawCheck(({ dataset, addIssue }) => {
-      const isFit = dataset.typed && Number.isInteger(dataset.value) && dataset.value >= 0 && dataset.value <= max;
-      if (!isFit) addIssue({ expected: `a whole number, 0 to ${max}` });
+      const isFit = dataset.typed && Number.isInteger(dataset.value) && dataset.value >= min && dataset.value <= max;
+      if (!isFit) addIssue({ expected });
     }),
   );
 }

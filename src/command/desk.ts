@@ -142,6 +142,18 @@ export class CommandDesk {
     return { ...this.#counters, unaudited: this.#audit.refused };
   }
 
+  /** Changing commands that have ended, oldest first, without their results. */
+  get history(): readonly Document[] {
+    return this.#ledger.ended.map(({ command, id, by, atMs, outcome }) => ({
+      command,
+      id,
+      by,
+      at: atMs === undefined ? undefined : new Date(atMs).toISOString(),
+      status: outcome?.status,
+      code: outcome?.error?.code,
+    }));
+  }
+
   /** The commands that would be run. */
   get accepted(): readonly Command[] {
     const { policy } = this.#options;

@@ -3,13 +3,12 @@
  * counted, and the next line says how many. What telling a line may cause to be logged is not told, so the log never feeds
  * on itself. It ends with its time, and with the link.
  */
-import type { Clock, LogControl, LogFields, LogLevel, LogLine, Timer } from '../ports.ts';
+import type { Clock, LogControl, LogLevel, LogLine, Timer } from '../ports.ts';
 import { Lease } from './lease.ts';
+import { lineDocument } from './log-line.ts';
 
 /** More nobody reads as they come, and a mobile link has better things to carry. */
 const LINES_A_SECOND = 50;
-const FIELDS_MAX = 32;
-const LETTERS_MAX = 512;
 
 export interface LogTailOptions {
   readonly clock: Clock;
@@ -65,21 +64,7 @@ export class LogTail {
 }
 
 /** `dropped`: lines before this one that were not told; left out when there were none. */
-function encodeLine({ level, sentence, fields = {} }: LogLine, wallMs: number, dropped: number): Buffer {
-  const line = {
-    v: 1,
-    time: new Date(wallMs).toISOString(),
-    level,
-    sentence: sentence.slice(0, LETTERS_MAX),
-    fields: boundedFields(fields),
-    ...(dropped === 0 ? {} : { dropped }),
-  };
-  return Buffer.from(JSON.stringify(line), 'utf8');
-}
-
-function boundedFields(fields: LogFields): LogFields {
-  const bounded = Object.entries(fields)
-    .slice(0, FIELDS_MAX)
-    .map(([name, value]) => [name, typeof value === 'string' ? value.slice(0, LETTERS_MAX) : value] as const);
-  return Object.fromEntries(bounded);
+function encodeLine(line: LogLine, wallMs: number, dropped: number): Buffer {
+  const told = { v: 1, ...lineDocument(line, wallMs), ...(dropped === 0 ? {} : { dropped }) };
+  return Buffer.from(JSON.stringify(told), 'utf8');
 }

@@ -7,6 +7,8 @@ import type { Outcome } from './response.ts';
 
 /** More than any operator sends while an answer may still be on its way. */
 const OUTCOMES_MAX = 256;
+/** Of all outcomes together: a captured line has 90 KiB. */
+const BYTES_MAX = 1024 * 1024;
 
 export type Recalled =
   | { readonly kind: 'new' }
@@ -15,8 +17,16 @@ export type Recalled =
   /** The id was used with another request. */
   | { readonly kind: 'other' };
 
+interface Known {
+  readonly request: string;
+  readonly outcome: Outcome | undefined;
+  /** Of the outcome. */
+  readonly bytes: number;
+}
+
 export class Outcomes {
-  readonly #known = new Map<string, { readonly request: string; readonly outcome: Outcome | undefined }>();
+  readonly #known = new Map<string, Known>();
+  #bytes = 0;
 
   /** `key` names command and id, `request` is the digest of its bytes. */
   recall(key: string, request: string): Recalled {
@@ -28,14 +38,21 @@ export class Outcomes {
 
   /** `outcome` undefined: it runs. */
   note(key: string, request: string, outcome: Outcome | undefined): void {
-    if (!this.#known.has(key) && this.#known.size >= OUTCOMES_MAX) this.#dropOldest();
-    this.#known.set(key, { request, outcome });
+    const bytes = outcome === undefined ? 0 : Buffer.byteLength(JSON.stringify(outcome), 'utf8');
+    const before = this.#known.get(key);
+    if (before !== undefined) this.#drop(key, before);
+    else if (this.#known.size >= OUTCOMES_MAX) this.#dropOldest();
+    while (this.#bytes > 0 && this.#bytes + bytes > BYTES_MAX) this.#dropOldest();
+    this.#known.set(key, { request, outcome, bytes });
+    this.#bytes += bytes;
   }
 
   #dropOldest(): void {
-    for (const key of this.#known.keys()) {
-      this.#known.delete(key);
-      return;
-    }
+    for (const [key, known] of this.#known) return this.#drop(key, known);
+  }
+
+  #drop(key: string, { bytes }: Known): void {
+    this.#known.delete(key);
+    this.#bytes -= bytes;
   }
 }

@@ -8,6 +8,7 @@ export const COMMAND_NAMES = [
   'info.get',
   'metrics.get',
   'certificate.status',
+  'doctor.run',
   'certificate.csr',
   'certificate.install',
   'events.stat',
@@ -18,6 +19,9 @@ export const COMMAND_NAMES = [
   'sensor.list',
   'sensor.read',
   'sensor.restart',
+  'sensor.capture',
+  'serial.write',
+  'diagnostics.collect',
   'schedule.list',
   'schedule.run',
   'log.level',
@@ -32,6 +36,7 @@ export const COMMAND_NAMES = [
   'config.cancel',
   'config.rollback',
   'agent.restart',
+  'host.reboot',
 ] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
 
@@ -46,10 +51,4 @@ export const DANGEROUS_COMMANDS: readonly string[] = [
 ];
 
 /** Named by the design, not in this version: told apart from a typing error. */
-export const LATER_COMMANDS: readonly string[] = [
-  'doctor.run',
-  'sensor.capture',
-  'serial.write',
-  'diagnostics.collect',
-  'host.reboot',
-];
+export const LATER_COMMANDS: readonly string[] = [];

@@ -12,11 +12,12 @@ import { initSchema, pollSchema } from './poll-schema.ts';
 import { portSchema } from './port-schema.ts';
 import { profileSchema } from './profile-schema.ts';
 import { routeSchema } from './route-schema.ts';
+import { writesSchema } from './writes-schema.ts';
 
 const ROUTES_EXPECTED = 'a list of 1 to 32 routes';
 const DECODE_EXPECTED = 'an object that says what a frame means, or modbus in its place';
 const BESIDE_EXPECTED =
-  'left out: modbus brings its own framing, check, decode, init and poll, and its line, which may be shared, no watchdog';
+  'left out: modbus brings its own framing, check, decode, init and poll, and its line, which may be shared, no watchdog and no writes';
 const OVER_TCP = 'over tcp the serial server sets the baud rate';
 
 const keys = section('A sensor.', {
@@ -39,6 +40,7 @@ const keys = section('A sensor.', {
   watchdog: v.exactOptional(
     duration('Without a good reading for this long the line is closed and opened again.', 1000, 604_800_000),
   ),
+  writes: v.exactOptional(writesSchema),
   routes: v.exactOptional(
     v.pipe(
       v.array(routeSchema, ROUTES_EXPECTED),
@@ -68,10 +70,12 @@ export const sensorSchema = v.pipe(
   ),
   v.forward(
     v.partialCheck(
-      [['modbus'], ['framing'], ['check'], ['decode'], ['init'], ['poll'], ['watchdog']],
+      [['modbus'], ['framing'], ['check'], ['decode'], ['init'], ['poll'], ['watchdog'], ['writes']],
       ({ modbus, ...own }) =>
         modbus === undefined ||
-        [own.framing, own.check, own.decode, own.init, own.poll, own.watchdog].every((each) => each === undefined),
+        [own.framing, own.check, own.decode, own.init, own.poll, own.watchdog, own.writes].every(
+          (each) => each === undefined,
+        ),
       BESIDE_EXPECTED,
     ),
     ['modbus'],
@@ -91,6 +95,14 @@ export const sensorSchema = v.pipe(
       `without a handshake: ${OVER_TCP}`,
     ),
     ['poll'],
+  ),
+  v.forward(
+    v.partialCheck(
+      [['poll'], ['writes']],
+      ({ poll, writes }) => writes === undefined || poll?.handshake === undefined,
+      'left out: with a handshake the line changes its speed',
+    ),
+    ['writes'],
   ),
   v.forward(
     v.partialCheck(

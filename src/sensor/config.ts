@@ -169,6 +169,25 @@ export interface ModbusConfig {
   readonly polls: readonly ModbusPoll[];
 }
 
+/** What may stand in place of a name of a template: one of these texts, or a number within bounds. */
+export interface WriteValue {
+  readonly oneOf?: readonly string[] | undefined;
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
+  /** Digits behind the point. */
+  readonly decimals?: number | undefined;
+}
+
+/** What a command may write. */
+export interface WriteTemplate {
+  /** Text of bytes, with `{name}` for values. */
+  readonly write: string;
+  readonly values: Readonly<Record<string, WriteValue>>;
+  readonly expect?: string | undefined;
+  /** Milliseconds. */
+  readonly timeout: number;
+}
+
 export interface SensorConfig {
   readonly id: string;
   readonly port: PortSpec;
@@ -183,5 +202,7 @@ export interface SensorConfig {
   readonly staleAfter?: number | undefined;
   /** Without a good frame for this long the line is closed and opened again, milliseconds. */
   readonly watchdog?: number | undefined;
+  /** What commands may write, by name. */
+  readonly writes?: Readonly<Record<string, WriteTemplate>> | undefined;
   readonly routes: readonly RouteConfig[];
 }

@@ -3,7 +3,7 @@
  * frames are decoded, and requests are sent where the device wants to be asked.
  */
 import { bytesOfText } from '../bytes-text.ts';
-import { reasonOf } from '../fault.ts';
+import { Fault, reasonOf } from '../fault.ts';
 import type { Clock, Cron, Timer } from '../ports.ts';
 import type { CreateLine, Line } from '../serial/line.ts';
 import type { PollConfig, SensorConfig } from './config.ts';
@@ -32,6 +32,8 @@ export interface LineSourceOptions {
  * line drops it as torn (serial/line.ts, 50 ms).
  */
 const QUIET_MS = 60;
+/** How long a write by command waits for a request that is under way. */
+const TURN_MS = 10_000;
 /** Bytes of a bad frame that the log may show. */
 const SAMPLE_BYTES = 64;
 
@@ -94,6 +96,36 @@ export class LineSource implements Source {
 
   write(generation: number, bytes: Buffer): Promise<void> {
     return this.#line.write(generation, bytes);
+  }
+
+  async exchange<Result>(bytes: Buffer, listen: () => Promise<Result>): Promise<Result> {
+    if (!this.#ready) throw new Fault('line.closed', 'the line is not open, or its device is being initialised');
+    const generation = this.#generation;
+    await this.#turn();
+    try {
+      const heard = listen();
+      // It may fail before the write has, and is then told below all the same.
+      heard.catch(() => undefined);
+      await this.#line.write(generation, bytes);
+      return await heard;
+    } finally {
+      this.#poller?.release();
+    }
+  }
+
+  /** Until no request is under way; none is sent then until the poller is released. */
+  async #turn(): Promise<void> {
+    const poller = this.#poller;
+    if (poller === undefined) return;
+    let late: Timer | undefined;
+    const tooLate = new Promise<'late'>((resolve) => {
+      late = this.#options.clock.after(TURN_MS, () => resolve('late'));
+    });
+    const turn = await Promise.race([poller.hold(), tooLate]);
+    late?.cancel();
+    if (turn !== 'late') return;
+    poller.release();
+    throw new Fault('line.silent', `a request on the line has not ended for ${TURN_MS} ms; nothing was written`);
   }
 
   reopen(reason: string): void {

@@ -63,6 +63,10 @@ export class ModbusSource implements Source {
     return Promise.reject(new Fault('line.closed', 'a Modbus bus takes no answers'));
   }
 
+  exchange(): Promise<never> {
+    return Promise.reject(new Fault('line.closed', 'a Modbus bus takes no writes'));
+  }
+
   /** The configuration gives such a sensor no watchdog: the bus is not its own. */
   reopen(): void {}
 

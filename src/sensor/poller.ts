@@ -27,6 +27,10 @@ export class Poller {
   #asking = false;
   #early = false;
   #tries = 0;
+  #held = false;
+  /** A time came while it was held. */
+  #owed = false;
+  #idle: (() => void)[] = [];
   #started = 0;
   requests = 0;
   repeated = 0;
@@ -61,6 +65,26 @@ export class Poller {
     this.#cron = undefined;
     this.#answer = undefined;
     this.#asking = false;
+    this.#owed = false;
+    this.#settled();
+  }
+
+  /** Resolves when no request is under way; from now on none is begun until `release`. */
+  hold(): Promise<void> {
+    this.#held = true;
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+      this.#settled();
+    });
+  }
+
+  /** A time that came meanwhile is asked for now. */
+  release(): void {
+    this.#held = false;
+    this.#idle = [];
+    if (!this.#owed) return;
+    this.#owed = false;
+    this.#begin();
   }
 
   /** A good frame has come: that is the answer, also to a request of which the system has not yet said that it left. */
@@ -68,6 +92,12 @@ export class Poller {
     this.#early = this.#asking;
     this.#answer?.cancel();
     this.#answer = undefined;
+    this.#settled();
+  }
+
+  #settled(): void {
+    if (this.#asking || this.#answer !== undefined) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   #wait(dueMs: number, everyMs: number, run: number): void {
@@ -83,6 +113,10 @@ export class Poller {
   #begin(): void {
     if (this.#asking || this.#answer !== undefined) {
       this.skipped += 1;
+      return;
+    }
+    if (this.#held) {
+      this.#owed = true;
       return;
     }
     this.#tries = 0;
@@ -103,7 +137,7 @@ export class Poller {
     this.#options.ask().then(
       over(() => {
         const { timeout, clock } = this.#options;
-        if (this.#early) return;
+        if (this.#early) return this.#settled();
         this.#answer = clock.after(timeout, () => {
           this.#answer = undefined;
           this.#failed(`no answer within ${timeout} ms`);
@@ -116,7 +150,7 @@ export class Poller {
   #failed(why: string): void {
     const last = this.#tries > this.#options.retries;
     this.#options.onFailure(why, last);
-    if (last) return;
+    if (last) return this.#settled();
     this.repeated += 1;
     this.#ask();
   }

@@ -2,6 +2,7 @@
  * One sensor: the records of its source go by its routes to telemetry or to the ledger, and what the ledger has accepted is
  * answered. Here the parts are tied together; what each decides stands in its own file.
  */
+import { bytesOfText } from '../bytes-text.ts';
 import type { Clock, Cron, EventSink, Log, Timer } from '../ports.ts';
 import type { PortSpec } from '../ports-line.ts';
 import type { CreateLine } from '../serial/line.ts';
@@ -27,6 +28,7 @@ import { Registers } from './registers.ts';
 import { Reports } from './reports.ts';
 import { type Outcome, planFrame, type Reading, type Route, routesOf } from './route.ts';
 import type { Source, SourceCounters, SourceEvents } from './source.ts';
+import { renderWrite } from './write-template.ts';
 
 /** Where a sensor's readings go: bounded, may lose them, counts what it loses. */
 export interface SampleIntake {
@@ -56,6 +58,14 @@ export interface SensorCounters extends SourceCounters, Readonly<IntakeCounters>
   readonly watchdog: number;
   readonly samples: number;
   readonly samplesDropped: number;
+}
+
+/** A template with its values put in. */
+export interface PreparedWrite {
+  readonly bytes: Buffer;
+  readonly expect: Buffer | undefined;
+  /** For `expect`, milliseconds. */
+  readonly timeout: number;
 }
 
 /** As on `up/sensor/<sensor>`. Times are ISO 8601. */
@@ -184,6 +194,26 @@ export class Sensor {
   /** The newest value of each decoded name. */
   lastValues(): readonly LastValue[] {
     return this.#lastValues.list(this.#options.clock.monotonicMs());
+  }
+
+  /** What commands may write. */
+  get templates(): readonly string[] {
+    return Object.keys(this.#options.config.writes ?? {});
+  }
+
+  /** A text says what is wrong with the values. `template`: one of `templates`. */
+  render(template: string, values: Readonly<Record<string, unknown>>): PreparedWrite | string {
+    const found = this.#options.config.writes?.[template];
+    if (found === undefined) return `there is no template ${template}`;
+    const rendered = renderWrite(found, values);
+    if (rendered.kind === 'mistake') return rendered.text;
+    const { expect, timeout } = found;
+    return { bytes: rendered.bytes, expect: expect === undefined ? undefined : bytesOfText(expect), timeout };
+  }
+
+  /** As the source does. */
+  exchange<Result>(bytes: Buffer, listen: () => Promise<Result>): Promise<Result> {
+    return this.#source.exchange(bytes, listen);
   }
 
   /** Closes the line and opens it again; of a bus that others use too, this sensor's part. */

@@ -36,6 +36,11 @@ export interface Source {
   stop(): Promise<void>;
   /** Rejects with Fault `line.closed` unless this generation is up and takes the bytes. */
   write(generation: number, bytes: Buffer): Promise<void>;
+  /**
+   * Writes while nothing is asked. `listen` is called just before, and nothing else is written until it settles. Rejects with
+   * Fault `line.closed`, or `line.silent` where a request on the line does not end.
+   */
+  exchange<Result>(bytes: Buffer, listen: () => Promise<Result>): Promise<Result>;
   /** Closes the connection that is up and opens the line again. */
   reopen(reason: string): void;
   /** What the bytes of the line look like, when none of them made a reading; undefined: nothing to say. */

@@ -6,54 +6,13 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, symlink, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { test } from 'node:test';
 import { Child } from '../../src/workbench/child.ts';
 import { openPty } from '../../src/platform/pty.ts';
 import { until } from '../rig/wait.ts';
 import { configure, type Document, ROOT } from './operator.ts';
-import { type Seen, setStage, type Stage } from './stage.ts';
-
-const DEADLINE_MS = 20_000;
-
-function seenOn(stage: Stage, topic: string): readonly Seen[] {
-  return stage.seen().filter((one) => one.topic === `${ROOT}/${topic}`);
-}
-
-async function seen(stage: Stage, topic: string, fits: (payload: Document) => boolean = () => true): Promise<Seen> {
-  return until(
-    () => seenOn(stage, topic).find((one) => fits(one.payload)),
-    () =>
-      `such a message on ${topic}; last ${JSON.stringify(seenOn(stage, topic).at(-1))}; ${stage.agent.child.lastWords()}`,
-    DEADLINE_MS,
-  );
-}
-
-/** Of what a device says of a command; the rest comes before it. */
-function isFinal({ status }: Document): boolean {
-  return status !== 'accepted' && status !== 'executing';
-}
-
-/** One request by mosquitto_rr, as an operator would send it; the answer as it came, or the final one after it. */
-async function ask(
-  t: TestContext,
-  stage: Stage,
-  command: string,
-  id: string,
-  payload: string,
-  version: '5' | '311',
-): Promise<Document> {
-  const message = payload === '' ? ['-n'] : ['-m', payload];
-  const args = ['-V', version, '-W', '10', '-q', '1', '-t', `${ROOT}/down/command/${command}/${id}`, ...message];
-  const child = new Child({
-    command: 'mosquitto_rr',
-    args: [...stage.operatorArgs, ...args, '-e', `${ROOT}/up/response/${command}/${id}`],
-  });
-  t.after(() => child.kill9());
-  const { code } = await child.exited;
-  assert.equal(code, 0, child.lastWords());
-  const answer = JSON.parse(child.outLines.join('\n')) as Document;
-  return isFinal(answer) ? answer : (await seen(stage, `up/response/${command}/${id}`, isFinal)).payload;
-}
+import { setStage } from './stage.ts';
+import { ask, DEADLINE_MS, resultOf, seen, seenOn } from './witness.ts';
 
 test('info says who this is, what it measures in which units, and what it can be asked', async (t) => {
   const stage = await setStage(t);
@@ -68,8 +27,8 @@ test('info says who this is, what it measures in which units, and what it can be
     },
   ]);
   const reading =
-    'ping status.get info.get metrics.get certificate.status events.stat events.dead sensor.list sensor.read ' +
-    'schedule.list log.tail config.get config.plan config.history';
+    'ping status.get info.get metrics.get certificate.status doctor.run events.stat events.dead sensor.list sensor.read ' +
+    'sensor.capture diagnostics.collect schedule.list log.tail config.get config.plan config.history';
   assert.deepEqual(info.payload['commands'], reading.split(' '));
   const requests = info.payload['requests'] as Readonly<Record<string, Document>>;
   assert.deepEqual(Object.keys(requests), reading.split(' '));
@@ -98,25 +57,10 @@ test('ping and status.get are answered to plain clients of MQTT 5 and 3.1.1, the
     const status = first['result'] as Document;
     assert.deepEqual([status['state'], status['valid_for']], ['online', 180]);
     assert.deepEqual(await ask(t, stage, 'status.get', `s${version}`, request, version), { ...first, repeated: true });
-    const unknown = await ask(t, stage, 'host.reboot', `r${version}`, '{}', version);
+    const unknown = await ask(t, stage, 'host.explode', `r${version}`, '{}', version);
     assert.deepEqual([unknown['status'], (unknown['error'] as Document)['code']], ['rejected', 'command.unknown']);
   }
 });
-
-/** The result of a request that must succeed. */
-async function resultOf(
-  t: TestContext,
-  stage: Stage,
-  command: string,
-  id: string,
-  args: object = {},
-): Promise<Document> {
-  await ask(t, stage, command, id, JSON.stringify({ args }), '5');
-  // What takes its time is first said to be executing.
-  const { payload } = await seen(stage, `up/response/${command}/${id}`, isFinal);
-  assert.equal(payload['status'], 'succeeded', JSON.stringify(payload));
-  return payload['result'] as Document;
-}
 
 test('a device tells who it is, how its machine, certificates and sensors do, and what it gives itself to do', async (t) => {
   const stage = await setStage(t);

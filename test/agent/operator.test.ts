@@ -3,9 +3,10 @@
  * ssh-keygen, to one device and to a group, and each exit status.
  */
 import assert from 'node:assert/strict';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { gunzipSync } from 'node:zlib';
 import { Child } from '../../src/workbench/child.ts';
 import { makeSshKey, type SshKeyPair } from '../rig/ssh.ts';
 import { until } from '../rig/wait.ts';
@@ -176,4 +177,34 @@ test('a broker that is restarted in the middle is asked again, and the command s
   assert.match(err, /connecting again/);
   const finals = out.map((line) => JSON.parse(line) as Document).filter(({ status }) => status === 'succeeded');
   assert.equal(finals.length, 1);
+});
+
+test('--out puts pieces together, checks them, and writes what they come to; bytes in an answer too', async (t) => {
+  const { ask, directory, meter } = await setOperator(t);
+  const file = join(directory, 'diagnosis.json.gz');
+  const collected = await ask('diagnostics.collect', '--within', '1m', '--out', file, ...TO);
+  assert.equal(collected.code, 0, collected.err);
+  assert.match(collected.err, /diagnosis\.json\.gz: \d+ bytes, checked/);
+  assert.ok(
+    collected.out.some((line) => /^ {2}chunk: 1 of \d+$/.test(line)),
+    collected.out.join('\n'),
+  );
+  const { what, device } = JSON.parse(gunzipSync(await readFile(file)).toString()) as Document;
+  assert.deepEqual([what, device, (await stat(file)).mode & 0o777], ['fieldpost diagnostics', 'pump-42', 0o600]);
+  const capture = join(directory, 'capture.bin');
+  const captured = ask('sensor.capture', 'sensor=pump', 'bytes=5', '--out', capture, ...TO);
+  let isOver = false;
+  const end = captured.finally(() => {
+    isOver = true;
+  });
+  while (!isOver) {
+    await meter('{"k":"t","t":20.5}');
+    await Promise.race([end, new Promise((resolve) => setTimeout(resolve, 100))]);
+  }
+  assert.equal((await captured).code, 0, (await captured).err);
+  assert.equal((await readFile(capture)).length, 5);
+  const ping = await ask('ping', '--out', join(directory, 'no'), ...TO);
+  assert.deepEqual([ping.code, /no is not written: the result is whole in the answer/.test(ping.err)], [1, true]);
+  const group = await ask('ping', '--out', file, '--group', 'north');
+  assert.equal(group.code, 64);
 });

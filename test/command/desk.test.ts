@@ -83,7 +83,7 @@ for (const [what, payload, code, text] of REFUSALS) {
 
 test('unknown, switched off, retained, and expired commands are not run', async (t) => {
   const { ask, runs } = await deskRig(t, { policy: {} });
-  assert.equal(codeOf(await ask('host.reboot/1', '{}')), 'command.unknown');
+  assert.equal(codeOf(await ask('host.explode/1', '{}')), 'command.unknown');
   assert.equal(codeOf(await ask('add/1', '{"args":{"a":1,"b":2}}')), 'command.off');
   assert.equal(codeOf(await ask('ping/1', '{}', { retained: true })), 'command.retained');
   assert.equal((await ask('ping/2', '{"expires":"2026-11-23T23:59:59Z"}')).document['status'], 'expired');

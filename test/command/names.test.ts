@@ -17,8 +17,9 @@ test('the configuration knows exactly the commands that there are', () => {
 
 test('what changes something is off unless the configuration turns it on', () => {
   const changing =
-    'certificate.csr certificate.install events.replay events.retry events.abandon sensor.restart schedule.run log.level telemetry.pause telemetry.resume ' +
-    'config.set config.confirm config.cancel config.rollback agent.restart';
+    'certificate.csr certificate.install events.replay events.retry events.abandon sensor.restart serial.write ' +
+    'schedule.run log.level telemetry.pause telemetry.resume config.set config.confirm config.cancel config.rollback ' +
+    'agent.restart host.reboot';
   assert.deepEqual(
     allCommands().flatMap(({ name, changes }) => (changes ? [name] : [])),
     changing.split(' '),
