@@ -140,7 +140,13 @@ export class AgentCommands {
       busy: () => options.remote.busy,
     });
     this.#logLevel = new Lease(ports.clock);
-    this.#configChange = new ConfigChange({ ...options, clock: ports.clock, changes: options.remote });
+    const installing = (): string | undefined => (this.#install.isRunning ? 'certificate.install' : undefined);
+    this.#configChange = new ConfigChange({
+      ...options,
+      clock: ports.clock,
+      changes: options.remote,
+      busy: installing,
+    });
     this.#all = this.#commands();
     this.#desk = new CommandDesk({
       ...ports,

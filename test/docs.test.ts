@@ -37,6 +37,7 @@ test('links between the documents lead somewhere', () => {
     'docs/COMMANDS.md',
     'docs/DEPLOYMENT.md',
     'docs/OPERATIONS.md',
+    'docs/MANAGING.md',
     'docs/SENSORS.md',
     'docs/CONSUMING.md',
     'docs/PROOF.md',
@@ -52,7 +53,7 @@ test('every word of the connection and of `degraded` is explained to operators, 
   const page = read('docs/OPERATIONS.md');
   const [, union = ''] = /export type LinkWord =([^;]+);/.exec(read('src/ports-broker.ts')) ?? [];
   const linkWords = [...union.matchAll(/'([^']+)'/g)].map((found) => found[1] as string);
-  const status = read('src/status/status.ts');
+  const status = read('src/status/status.ts') + read('src/remote/remote-config.ts');
   const degraded = [...status.matchAll(/(?:push\(|return \[|\? \[)[`']([a-z.-]+)/g)].map((found) => found[1] as string);
   const [, , more = ''] = /(## Words in `degraded`)([\s\S]*)$/.exec(page) ?? [];
   const explained = new Set(

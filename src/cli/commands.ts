@@ -29,6 +29,12 @@ export const COMMANDS: readonly Command[] = [
     load: async () => (await import('./doctor.ts')).doctorCommand,
   },
   {
+    name: 'config',
+    usage: 'diff|adopt|drop [--config device.json] [--json]',
+    summary: 'what commands have put over device.json: show it, make it part of the file, or take it away',
+    load: async () => (await import('./config.ts')).configCommand,
+  },
+  {
     name: 'ledger',
     usage:
       'list|stat|verify|export --dir DIR|--config device.json [--from N] [--through N] [--epoch E] [--out FILE] [--key KEY] [--json]\n       fieldpost ledger verify FILE [--key KEY] [--json]',

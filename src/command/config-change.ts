@@ -22,6 +22,8 @@ export type ConfigChanges = Pick<
 export interface ConfigChangeOptions {
   readonly clock: Clock;
   readonly changes: ConfigChanges;
+  /** What else is on trial; undefined: nothing. */
+  readonly busy: () => string | undefined;
   /** The trial that this agent runs on is confirmed, and whoever did it has the answer: events may leave. */
   readonly onConfirmed: () => void;
 }
@@ -211,6 +213,8 @@ export class ConfigChange {
   ): Promise<Document> {
     const { changes, clock } = this.#options;
     const { id, by } = context;
+    const other = this.#options.busy();
+    if (other !== undefined) throw new CommandFailure('config.busy', `${other} is on trial`, 'rejected');
     const begun: Begun = await changes.begin({ ...asked, command, id, ...(by === undefined ? {} : { by }) });
     if (begun.kind === 'refused') throw new CommandFailure(begun.code, begun.message, 'rejected');
     if (begun.kind === 'same') return { revision: begun.revision, hash: begun.hash };

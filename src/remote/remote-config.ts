@@ -95,7 +95,7 @@ export class RemoteConfig {
   /** Why nothing else that can cut the device off may begin, or undefined. */
   get busy(): string | undefined {
     const { trial } = this.#keeper.state;
-    return trial === null ? undefined : `the configuration ${trial.revision} is on trial`;
+    return trial === null ? undefined : `the configuration ${trial.revision}`;
   }
 
   /** No events leave while whoever is at the other end of the wire may be the wrong one. */
@@ -274,7 +274,8 @@ export class RemoteConfig {
     const { boot, chance, log } = this.#options;
     await this.#keeper.refresh();
     const { good, seq } = this.#keeper.state;
-    if (this.busy !== undefined) return refused('config.busy', `${this.busy}: confirm or cancel that first`);
+    if (this.busy !== undefined)
+      return refused('config.busy', `${this.busy} is on trial: confirm or cancel that first`);
     if (change.base !== good.revision) {
       return refused('config.conflict', `base must be ${good.revision}, the revision that holds, got ${change.base}`);
     }

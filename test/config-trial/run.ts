@@ -102,7 +102,9 @@ async function tryOne(
     // Killed over and over, it may be taken back; whatever is said must be so.
     const isKept = after.revision > before.revision;
     if (isKept !== (status === 'succeeded')) throw new Error(`said ${status}, and runs ${after.revision}`);
-    if (status !== 'succeeded' && error?.code !== 'config.reverted') throw new Error(`said ${status} ${error?.code}`);
+    // `not-begun`: killed after the request was written down, and before the change was.
+    const isTold = ['config.reverted', 'config.not-begun'].includes(error?.code ?? '');
+    if (status !== 'succeeded' && !isTold) throw new Error(`said ${status} ${error?.code}`);
     await device.agent.kill9();
     const killedMs = performance.now();
     device.agent.start();

@@ -1,0 +1,128 @@
+/**
+ * `fieldpost config diff|adopt|drop`: what commands have put over device.json, for whoever stands at the device: shown, made
+ * part of the file, or taken away. Works beside a running agent, which takes it once it is told to read the file again.
+ */
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { pointerOf } from '../config/problem.ts';
+import { Fault, reasonOf } from '../fault.ts';
+import { systemClock } from '../platform/clock.ts';
+import { configDisk } from '../platform/config-disk.ts';
+import { createLog } from '../platform/log.ts';
+import { replaceFile } from '../platform/replace-file.ts';
+import { type BaseFile, judgeValue, mayChange, withOverlay } from '../remote/judge.ts';
+import { Keeper } from '../remote/keeper.ts';
+import { leavesOf, type Table, valueAt } from '../remote/merge-patch.ts';
+import { RemoteStore } from '../remote/store.ts';
+import { loadConfig } from './config-file.ts';
+import { stateDirectoryOf } from './credentials.ts';
+import { EXIT } from './exit.ts';
+import { print } from './print.ts';
+
+const RELOAD = 'a running agent takes it with: systemctl reload fieldpost (or SIGHUP)';
+
+interface Overlaid {
+  readonly pointer: string;
+  /** Undefined: device.json says nothing there. */
+  readonly base: unknown;
+  /** Undefined: it is taken away. */
+  readonly effective: unknown;
+  /** False: device.json does not let commands change it any more, so it does not count. */
+  readonly allowed: boolean;
+}
+
+interface Look {
+  readonly file: string;
+  readonly base: BaseFile;
+  readonly patch: Table;
+  readonly keeper: Keeper;
+  readonly overlaid: readonly Overlaid[];
+}
+
+export async function configCommand(args: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { config: { type: 'string', default: 'device.json' }, json: { type: 'boolean', default: false } },
+  });
+  const [what = '', ...more] = positionals;
+  if (!['diff', 'adopt', 'drop'].includes(what) || more.length > 0) {
+    throw new Fault('usage', `must be followed by diff, adopt or drop, got ${JSON.stringify(positionals.join(' '))}`);
+  }
+  const loaded = loadConfig(values.config);
+  if (loaded.kind === 'invalid') {
+    process.stderr.write(loaded.text);
+    return EXIT.config;
+  }
+  const base = { value: loaded.value as Table, config: loaded.config };
+  const look = await lookAt(values.config, base);
+  if (what === 'diff') return tell(look, values.json, undefined);
+  const { trial, good } = look.keeper.state;
+  if (trial !== null) {
+    process.stderr.write(`revision ${trial.revision} is on trial: it ends by itself; then ask again\n`);
+    return EXIT.failed;
+  }
+  if (good.file === null) return tell(look, values.json, 'nothing to do: no command has changed the configuration');
+  if (what === 'adopt' && !adopt(look)) return EXIT.failed;
+  const why = what === 'adopt' ? 'adopted into device.json' : 'dropped at the device';
+  await look.keeper.step({ kind: 'clear', why, stamp: look.keeper.stamp('') });
+  return tell(look, values.json, `${what === 'adopt' ? `${look.file} has it now` : 'dropped'}; ${RELOAD}`);
+}
+
+async function lookAt(file: string, base: BaseFile): Promise<Look> {
+  const log = createLog({ level: 'error', journal: false, write: (line) => void process.stderr.write(line) });
+  const store = new RemoteStore(configDisk(join(stateDirectoryOf(base.config), 'config')), log);
+  const keeper = new Keeper({ store, clock: systemClock, log, onConfirmed: () => undefined });
+  await keeper.refresh();
+  const overlay = await store.overlay(keeper.state.good);
+  if (overlay === undefined) {
+    throw new Fault('state.disk', `the overlay of revision ${keeper.state.good.revision} can not be read`);
+  }
+  const { patch } = overlay;
+  const effective = withOverlay(base, patch);
+  const overlaid = leavesOf(patch).map((leaf) => ({
+    pointer: pointerOf(leaf),
+    base: valueAt(base.value, leaf),
+    effective: valueAt(effective, leaf),
+    allowed: mayChange(leaf, base.config),
+  }));
+  return { file, base, patch, keeper, overlaid };
+}
+
+/** False: told why not. */
+function adopt({ file, base, patch }: Look): boolean {
+  const value = withOverlay(base, patch);
+  if (judgeValue(base, value).kind === 'invalid') {
+    process.stderr.write(`${file} and what commands have put over it do not fit together: drop it, or mend the file\n`);
+    return false;
+  }
+  try {
+    replaceFile(file, `${JSON.stringify(value, undefined, 2)}\n`);
+    return true;
+  } catch (error) {
+    process.stderr.write(`${file}: not written: ${reasonOf(error)}\n`);
+    return false;
+  }
+}
+
+async function tell({ keeper, overlaid }: Look, json: boolean, done: string | undefined): Promise<number> {
+  const { good, trial } = keeper.state;
+  if (json) {
+    const document = { revision: good.revision, trial: trial?.revision ?? null, overlaid, done: done !== undefined };
+    await print(`${JSON.stringify(document)}\n`);
+    return EXIT.done;
+  }
+  const lines = overlaid.map(({ pointer, base, effective, allowed }) =>
+    allowed
+      ? `${pointer}: ${textOf(base)} -> ${textOf(effective)}`
+      : `${pointer}: ${textOf(base)} (an overlay that /remote/allow no longer lets count)`,
+  );
+  if (trial !== null) lines.push(`revision ${trial.revision} is on trial`);
+  if (lines.length === 0) lines.push('no command has changed the configuration');
+  await print(`${(done === undefined ? lines : [...lines, done]).join('\n')}\n`);
+  return EXIT.done;
+}
+
+function textOf(value: unknown): string {
+  return JSON.stringify(value) ?? 'nothing';
+}

@@ -1,0 +1,233 @@
+/** What may be changed, what holds, and what a device runs when its files no longer fit together. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseDeviceValue } from '../../src/config/parse.ts';
+import type { BaseFile } from '../../src/remote/judge.ts';
+import type { Table } from '../../src/remote/merge-patch.ts';
+import { type BaseRead, RemoteConfig } from '../../src/remote/remote-config.ts';
+import { seededRandom } from '../../src/workbench/random.ts';
+import { HandClock } from '../sensor-rig.ts';
+import { ModelDisk } from './model-disk.ts';
+
+const nothing = (): void => undefined;
+const LOG = { error: nothing, warn: nothing, info: nothing, debug: nothing };
+
+const FILE = {
+  device: { id: 'd' },
+  broker: { urls: ['mqtt://localhost'], username: 'ops' },
+  ledger: { dir: '/l', maxBytes: '64MiB', retain: '30d' },
+  remote: {
+    allow: ['/broker/urls', '/broker/keepAlive', '/broker/username', '/ledger', '/sensors', '/host', '/log'].filter(
+      (pointer) => pointer !== '/ledger',
+    ),
+    pin: ['/broker/username'],
+  },
+};
+const WITH_LEDGER = { ...FILE, remote: { allow: ['/ledger/maxBytes', '/ledger/retain', '/log', '/host'] } };
+
+function baseOf(value: object): BaseFile {
+  const parsed = parseDeviceValue(value);
+  assert.ok(parsed.ok, JSON.stringify(parsed));
+  return { value: value as Table, config: parsed.config };
+}
+
+interface Rig {
+  readonly remote: RemoteConfig;
+  /** Another process on the same disk. */
+  readonly again: (file: object, more?: { readonly boot?: string }) => Promise<RemoteConfig>;
+  readonly switches: () => number;
+  readonly disk: ModelDisk;
+  readonly clock: HandClock;
+}
+
+async function rig(file: object): Promise<Rig> {
+  const disk = new ModelDisk(seededRandom(1));
+  const clock = new HandClock();
+  let switches = 0;
+  const again = async (from: object, { boot = 'b' }: { readonly boot?: string } = {}): Promise<RemoteConfig> => {
+    const remote = new RemoteConfig({
+      disk,
+      clock,
+      log: LOG,
+      chance: { unit: () => 0, bytes: (count) => Buffer.alloc(count, 7) },
+      boot: { id: boot, nowMs: () => clock.monotonicMs() },
+      readBase: (): BaseRead => ({ kind: 'valid', ...baseOf(from) }),
+      onSwitch: () => {
+        switches += 1;
+      },
+    });
+    await remote.open(baseOf(from));
+    await remote.take();
+    return remote;
+  };
+  return { remote: await again(file), again, switches: () => switches, disk, clock };
+}
+
+function set(remote: RemoteConfig, base: number, patch: unknown, id = 'c1'): ReturnType<RemoteConfig['begin']> {
+  const target = { kind: 'patch', patch } as const;
+  const asked = { command: 'config.set', id, by: 'ops' };
+  return remote.begin({ ...asked, base, target, withinMs: 60_000, trial: false, check: true });
+}
+
+async function codeOf(begun: ReturnType<RemoteConfig['begin']>): Promise<string> {
+  const result = await begun;
+  return result.kind === 'refused' ? result.code : result.kind;
+}
+
+/** Begun, run and found sound by the device itself. */
+async function change(remote: RemoteConfig, base: number, patch: unknown): Promise<void> {
+  assert.equal(await codeOf(set(remote, base, patch, `c${base}`)), 'begun');
+  await remote.take();
+  await remote.started(() => []);
+}
+
+test('without `remote` nothing can be changed, and with it only what it allows', async () => {
+  const { remote: _, ...alone } = FILE;
+  const { remote: closed } = await rig(alone);
+  assert.equal(await codeOf(set(closed, 0, { log: { level: 'debug' } })), 'config.not-allowed');
+  const { remote } = await rig(FILE);
+  const barred: readonly Table[] = [
+    { device: { id: 'e' } },
+    { remote: { allow: [] } },
+    { commands: { 'host.reboot': 'on' } },
+    { broker: { tls: { ca: '/tmp/ca.pem' } } },
+    { broker: { allowPlain: true } },
+    { broker: { username: 'root' } },
+    { broker: null },
+    { ledger: { dir: '/tmp' } },
+    { ledger: { sign: true } },
+    { state: { dir: '/tmp' } },
+    { topics: { prefix: 'x' } },
+    { ['__proto__']: { polluted: true }, device: { id: 'x' } },
+  ];
+  for (const patch of barred) {
+    assert.equal(await codeOf(set(remote, 0, patch)), 'config.not-allowed', JSON.stringify(patch));
+  }
+  assert.equal(await codeOf(set(remote, 0, { log: { level: 'loud' } })), 'config.invalid');
+  assert.equal(await codeOf(set(remote, 3, { log: { level: 'debug' } })), 'config.conflict');
+  assert.equal(await codeOf(set(remote, 0, { log: { level: 'info' } })), 'begun');
+  assert.equal(await codeOf(set(remote, 0, { log: { level: 'debug' } })), 'config.busy');
+});
+
+test('what was promised of events is not lowered, no port leaves /dev, and no line is opened to writes', async () => {
+  const { remote } = await rig(WITH_LEDGER);
+  assert.equal(await codeOf(set(remote, 0, { ledger: { maxBytes: '32MiB' } })), 'config.invalid');
+  assert.equal(await codeOf(set(remote, 0, { ledger: { retain: '1d' } })), 'config.invalid');
+  assert.equal(await codeOf(set(remote, 0, { ledger: { maxBytes: '128MiB' } })), 'begun');
+  const { remote: other } = await rig(FILE);
+  const sensor = (path: string, more: object = {}): Table => ({
+    sensors: [
+      { id: 's', port: { path }, framing: { type: 'line' }, decode: { type: 'json' }, routes: [route], ...more },
+    ],
+  });
+  const route = { telemetry: { every: '1s', fields: { t: { from: 't' } } } };
+  for (const path of ['/etc/shadow', '/dev/../etc/shadow', 'ttyUSB0']) {
+    assert.equal(await codeOf(set(other, 0, sensor(path))), 'config.invalid', path);
+  }
+  assert.equal(await codeOf(set(other, 0, sensor('/dev/ttyUSB0', { writes: {} }))), 'config.invalid');
+  assert.equal(await codeOf(set(other, 0, sensor('/dev/ttyUSB0'))), 'begun');
+});
+
+test('what can cut the wire waits for the operator; anything else the device confirms itself', async () => {
+  const { remote } = await rig(FILE);
+  await change(remote, 0, { log: { level: 'debug' } });
+  assert.deepEqual([remote.report, remote.eventsHeld], [{ revision: 1, phase: 'confirmed' }, undefined]);
+  assert.equal(await codeOf(set(remote, 1, { broker: { keepAlive: '20s' } }, 'w')), 'begun');
+  await remote.take();
+  await remote.started(() => []);
+  assert.deepEqual([remote.report['phase'], remote.eventsHeld], ['probation', 'config.trial']);
+  const token = remote.probation?.token ?? '';
+  const wrong = await remote.confirm(`${token}x`);
+  assert.equal(wrong.kind === 'refused' ? wrong.code : wrong.kind, 'config.token');
+  const first = await remote.confirm(token);
+  assert.ok(first.kind === 'settled' && first.isNow && first.entry.outcome === 'confirmed');
+  const repeated = await remote.confirm(token);
+  assert.deepEqual(repeated, { ...first, isNow: false });
+  assert.equal(remote.eventsHeld, undefined);
+  assert.ok(remote.history.every((entry) => !('token' in entry)));
+});
+
+test('a rollback brings back what was good before, and back again', async () => {
+  const { remote } = await rig(FILE);
+  const target = { kind: 'previous' } as const;
+  const back = (base: number): ReturnType<RemoteConfig['begin']> =>
+    remote.begin({
+      command: 'config.rollback',
+      id: `r${base}`,
+      base,
+      target,
+      withinMs: 60_000,
+      trial: false,
+      check: true,
+    });
+  assert.equal(await codeOf(back(0)), 'config.no-previous');
+  await change(remote, 0, { log: { level: 'debug' } });
+  await change(remote, 1, { log: { level: 'error' } });
+  assert.equal(await codeOf(back(2)), 'begun');
+  await remote.take();
+  await remote.started(() => []);
+  assert.deepEqual([remote.running.config.log.level, remote.running.revision], ['debug', 3]);
+});
+
+test('a line that does not open takes the change back, and says which', async () => {
+  const { remote, switches, clock } = await rig(FILE);
+  const route = { telemetry: { every: '1s', fields: { t: { from: 't' } } } };
+  const sensors = [
+    { id: 's', port: { path: '/dev/x' }, framing: { type: 'line' }, decode: { type: 'json' }, routes: [route] },
+  ];
+  assert.equal(await codeOf(set(remote, 0, { sensors })), 'begun');
+  await remote.take();
+  const judged = remote.started(() => [{ id: 's', state: 'absent', why: 'No such file or directory' }]);
+  for (let look = 0; look < 110; look += 1) {
+    clock.pass(100);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await judged;
+  assert.equal(switches(), 1);
+  const { outcome, why } = remote.history.at(-1) ?? {};
+  assert.deepEqual([outcome, why], ['reverted', 'sensor s: No such file or directory']);
+  assert.equal((await remote.take()).revision, 0);
+});
+
+test('a local edit of what an overlay sets is reported; one that does not fit is no reason to stop', async () => {
+  const { remote, again } = await rig(WITH_LEDGER);
+  await change(remote, 0, { ledger: { maxBytes: '128MiB' }, log: { level: 'debug' } });
+  const edited = await again({ ...WITH_LEDGER, log: { level: 'error' } });
+  assert.deepEqual(edited.report, { revision: 1, phase: 'confirmed', shadowed: ['/log/level'] });
+  assert.equal(edited.running.config.log.level, 'debug');
+  const clash = await again({
+    ...WITH_LEDGER,
+    ledger: { ...WITH_LEDGER.ledger, dir: '/l', retain: '30d', maxBytes: '1GiB' },
+  });
+  assert.deepEqual(clash.degraded, ['config.base-conflict']);
+  const narrowed = await again({ ...WITH_LEDGER, remote: { allow: ['/log'] } });
+  assert.deepEqual([narrowed.degraded, narrowed.running.config.ledger.maxBytes], [[], 64 * 1024 * 1024]);
+});
+
+test('where the state is lost in both copies, what ran last still runs, and says so', async () => {
+  const { remote, again, disk } = await rig(FILE);
+  await change(remote, 0, { log: { level: 'debug' } });
+  for (const name of ['state.json', 'state.json.old']) await disk.write(name, Buffer.from('torn'));
+  const after = await again(FILE);
+  assert.deepEqual(
+    [after.running.config.log.level, after.degraded],
+    ['debug', ['config.base-conflict', 'config.damaged']],
+  );
+});
+
+test('another boot takes back what was on trial, and config.set hears why', async () => {
+  const { remote, again } = await rig(FILE);
+  assert.equal(await codeOf(set(remote, 0, { broker: { keepAlive: '20s' } })), 'begun');
+  const same = await again(FILE);
+  assert.deepEqual([same.running.revision, same.outcomeOf('config.set', 'c1')], [1, 'open']);
+  const after = await again(FILE, { boot: 'c' });
+  const outcome = after.outcomeOf('config.set', 'c1');
+  assert.ok(typeof outcome === 'object' && outcome.outcome === 'reverted' && outcome.why.includes('booted'));
+  assert.equal(after.running.revision, 0);
+});
+
+test('what is shown has no secrets', async () => {
+  const { remote } = await rig(FILE);
+  const text = JSON.stringify(await remote.describe());
+  assert.ok(!text.includes('"ops"') && text.includes('"username":"***"'), text);
+});
