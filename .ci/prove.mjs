@@ -1,4 +1,4 @@
-// `npm run crash -- --runs N --seed S [--json]`, `npm run presence -- ...` and `npm run unplug -- ...`: makes the clone ready, builds, then runs
+// `npm run crash -- --runs N --seed S [--json]`, `npm run presence -- ...`, `npm run soak -- ...` and so on: makes the clone ready, builds, then runs
 // test/<name>/main.ts with the other arguments: a proof that is too long for `npm test`, which runs a sample of it.
 // usage: node .ci/prove.mjs NAME [ARGUMENTS ...]
 import { join } from 'node:path';
@@ -21,6 +21,7 @@ const PROGRAMS = {
   crash: ['mosquitto', 'strace', 'faketime', 'perl', 'mkfs.ext4', 'mount'],
   'deb-life': ['mmdebstrap', 'dpkg-deb', 'x86_64-linux-gnu-strip', 'aarch64-linux-gnu-strip'],
   unplug: ['perl', 'mkfifo'],
+  soak: ['mosquitto', 'perl'],
   booted: ['mmdebstrap', 'systemd-nspawn', 'systemctl'],
 };
 

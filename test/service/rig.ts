@@ -38,9 +38,14 @@ export interface TestSupervisor {
   readonly told: (pattern: RegExp) => Promise<string>;
 }
 
+/** The socket at `path`, as a process whose output is the words it was told, one a line. */
+export function listenToAgent(path: string, patienceMs: number): Child {
+  return new Child({ command: 'perl', args: ['-e', LISTEN, path, String(patienceMs / 1000)] });
+}
+
 export async function startSupervisor(t: TestContext, patienceMs: number): Promise<TestSupervisor> {
   const path = join(await temporaryDirectory(t), 'notify');
-  const child = new Child({ command: 'perl', args: ['-e', LISTEN, path, String(patienceMs / 1000)] });
+  const child = listenToAgent(path, patienceMs);
   t.after(() => child.kill9());
   const words = (): readonly string[] => child.outLines;
   const told = (pattern: RegExp): Promise<string> =>

@@ -1,0 +1,23 @@
+/** When what goes wrong in a soak. The same seed gives the same plan; a short run has one of each all the same. */
+import type { Random } from '../../src/workbench/random.ts';
+
+/** How often each comes, seconds. */
+const PERIOD_S = { cut: 20, replug: 30, unplug: 45, broker: 180 } as const;
+export type FaultName = keyof typeof PERIOD_S;
+export const FAULTS = Object.keys(PERIOD_S) as readonly FaultName[];
+
+export interface PlannedFault {
+  readonly name: FaultName;
+  /** From the begin of the soak. */
+  readonly atMs: number;
+}
+
+export function planSoak(random: Random, minutes: number): PlannedFault[] {
+  const wholeMs = minutes * 60_000;
+  return FAULTS.flatMap((name) => {
+    // Half of the run at most, so that the last one still comes well before the end.
+    const periodMs = Math.min(PERIOD_S[name] * 1000, wholeMs / 2);
+    const times = Math.floor(wholeMs / periodMs);
+    return Array.from({ length: times }, (_, at) => ({ name, atMs: (at + random.between(0.2, 0.9)) * periodMs }));
+  }).sort((a, b) => a.atMs - b.atMs);
+}
