@@ -87,14 +87,18 @@ test('an agent whose disk hangs is silent although its event loop turns, and say
   const hang = 'inject=pwrite64:delay_enter=600s';
   const pid = String(agent.child.pid);
   const strace = new Child({ command: 'strace', args: ['-f', '-p', pid, '-e', 'trace=pwrite64', '-e', hang] });
-  t.after(() => strace.kill9());
-  await strace.line(/attached/, DEADLINE_MS);
-  await sell(2);
-  await supervisor.told(/^silent$/);
-  await supervisor.told(/^STATUS=no progress: the ledger; not connected/);
-  await agent.child.line(/no progress: the watchdog is not fed work="the ledger"/, DEADLINE_MS);
-  const fedBefore = supervisor.count('WATCHDOG=1');
-  await strace.kill9();
+  let fedBefore = 0;
+  try {
+    await strace.line(/attached/, DEADLINE_MS);
+    await sell(2);
+    await supervisor.told(/^silent$/);
+    await supervisor.told(/^STATUS=no progress: the ledger; not connected/);
+    await agent.child.line(/no progress: the watchdog is not fed work="the ledger"/, DEADLINE_MS);
+    fedBefore = supervisor.count('WATCHDOG=1');
+  } finally {
+    // First of all: an agent that is held in a call does not end.
+    await strace.kill9();
+  }
   await answered(2);
   await until(() => supervisor.count('WATCHDOG=1') > fedBefore, 'a sign of life after the hang', DEADLINE_MS);
 });
