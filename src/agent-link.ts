@@ -15,7 +15,7 @@ import type { Ledger } from './ledger/ledger.ts';
 import type { Chance, Clock, Log, StateStore } from './ports.ts';
 import type { InboundMessage, Link, LinkOpener } from './ports-broker.ts';
 
-/** Time for events in flight to be handed over at a stop, milliseconds. What is not, stays in the ledger. */
+/** Time for events in flight to be handed over before a link is left, milliseconds. What is not, stays in the ledger. */
 const DRAIN_MS = 3000;
 const DRAIN_LOOK_MS = 20;
 
@@ -153,6 +153,7 @@ export class AgentLink {
       },
       traffic: this.#traffic(),
       urls: broker.urls,
+      returnAfterMs: broker.returnAfter,
       topicRoot: topics.root,
       target: {
         protocol: broker.protocol,
@@ -181,6 +182,10 @@ export class AgentLink {
         this.#subscriptions.down();
         this.presence.down();
         this.#options.onDown();
+      },
+      quiesce: () => {
+        this.sender.finish();
+        return this.#wait(() => this.sender.figures.inFlight === 0);
       },
       failed: () => this.#options.onConnection(),
     };
@@ -215,13 +220,15 @@ export class AgentLink {
     if (this.#options.held() === undefined) this.receipts.take(payload);
   }
 
-  async #drain(): Promise<void> {
-    const { ports, ledger } = this.#options;
-    const { clock } = ports;
+  #drain(): Promise<void> {
+    return this.#wait(() => this.#eventsHeld !== undefined || this.#options.ledger.figures.unsent === 0);
+  }
+
+  /** Not for longer than a while, and only as long as there is a link. */
+  async #wait(isDone: () => boolean): Promise<void> {
+    const { clock } = this.#options.ports;
     const until = clock.monotonicMs() + DRAIN_MS;
-    const drained = (): boolean =>
-      this.#eventsHeld !== undefined || ledger.figures.unsent === 0 || this.link === undefined;
-    while (!drained() && clock.monotonicMs() < until) {
+    while (!isDone() && this.link !== undefined && clock.monotonicMs() < until) {
       await new Promise<void>((resolve) => {
         clock.after(DRAIN_LOOK_MS, resolve);
       });

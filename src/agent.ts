@@ -35,7 +35,7 @@ import type {
   Supervisor,
   TimeService,
 } from './ports.ts';
-import type { LinkOpener, LinkEnd } from './ports-broker.ts';
+import type { LinkOpener, LinkEnd, Renewal } from './ports-broker.ts';
 import type { LineOpener } from './ports-line.ts';
 import type { SensorFact } from './remote/local-check.ts';
 import type { RemoteConfig } from './remote/remote-config.ts';
@@ -57,6 +57,7 @@ export interface AgentPorts {
   readonly files: LedgerFiles;
   readonly lines: LineOpener;
   readonly broker: LinkOpener;
+  readonly renewal: Renewal;
   readonly state: StateStore;
   readonly cron: Cron;
   readonly host: HostMetrics;
@@ -177,6 +178,10 @@ export class Agent {
     await this.#sensors.start();
     this.#hostSensor?.start();
     this.#link.connection.start();
+    ports.renewal.start(
+      () => this.#link.connection.takeRenewed(),
+      () => this.#changed(),
+    );
     await this.#commands.start();
     await this.#formerSensors.start();
     this.#localStatus.changed();
@@ -194,6 +199,7 @@ export class Agent {
     this.#commands.stop();
     this.#hostSensor?.stop();
     await this.#sensors.stop();
+    this.#options.ports.renewal.stop();
     await this.#link.stop(why);
     await this.#clock.stop();
     await this.#commands.close();
@@ -297,6 +303,7 @@ export class Agent {
       clock: ports.clock.quality(),
       connection: this.#link.connection.figures,
       starts: this.#figures.starts,
+      renewalFails: ports.renewal.trouble !== undefined,
       stateFails: this.#figures.stateFails,
       config: this.#options.remote.report,
       configFaults: this.#options.remote.degraded,

@@ -149,4 +149,18 @@ export type LinkOpening =
 export interface LinkOpener {
   /** Never rejects. After `refused` the listener hears nothing more. */
   open(target: LinkTarget, listener: LinkListener): Promise<LinkOpening>;
+  /**
+   * Whether a link could come up, up to CONNECT, which is not sent: so nothing changes at the broker. Undefined: it could.
+   * Never rejects.
+   */
+  probe(target: Pick<LinkTarget, 'url' | 'clientIdentifier' | 'connectTimeoutMs'>): Promise<LinkEnd | undefined>;
+}
+
+/** The files that a link proves itself with may be renewed while it is up. */
+export interface Renewal {
+  /** Why renewed files are not used; undefined: nothing is amiss. */
+  readonly trouble: string | undefined;
+  /** `renew` asks for a link with the files as they are now, and resolves with why there is none. `changed`: `trouble` has. */
+  start(renew: () => Promise<LinkEnd | undefined>, changed: () => void): void;
+  stop(): void;
 }

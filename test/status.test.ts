@@ -43,6 +43,7 @@ const SOUND: StatusParts = {
   connection: { connects: 1, failures: 0, takeovers: 0, lastEnd: undefined },
   starts: 1,
   stateFails: false,
+  renewalFails: false,
   writtenBytesDay: 7,
   writtenBytes: 30_000,
 };
@@ -65,6 +66,7 @@ const WORDS: readonly (readonly [change: Partial<StatusParts>, word: string])[] 
   [{ sensors: [{ id: 'a', state: 'error' }] }, 'sensor.error:a'],
   [{ clock: 'unknown' }, 'clock.unknown'],
   [{ stateFails: true }, 'state.disk'],
+  [{ renewalFails: true }, 'identity.renewal'],
   [{ certificate: { notBefore: at(-100), notAfter: at(13.9) } }, 'certificate.expiring'],
   [{ certificate: { notBefore: at(-100), notAfter: at(-0.1) } }, 'certificate.expired'],
   [{ certificate: { notBefore: at(0.1), notAfter: at(100) } }, 'certificate.not-yet-valid'],

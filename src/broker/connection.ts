@@ -6,7 +6,8 @@
 import { reasonOf } from '../fault.ts';
 import type { Chance, Clock, Log, Timer } from '../ports.ts';
 import type { InboundMessage, Link, LinkEnd, LinkListener, LinkOpener, LinkTarget, LinkWord } from '../ports-broker.ts';
-import { isTimely, NO_FAILURES, planRetry } from './retry.ts';
+import { HELD_MS, isTimely, NO_FAILURES, planRetry } from './retry.ts';
+import { ReturnHome } from './return-home.ts';
 import { type KnownSession, markAfterConnack, planSession, type SessionKey } from './session-plan.ts';
 import { judgeSession, plantWitnesses, witnessesOf } from './witness.ts';
 
@@ -34,6 +35,8 @@ export interface Traffic {
   /** The link is up, its session mark is on disk unless `eventsHeld` says why not. */
   up(link: Link, session: string, generation: number, eventsHeld: string | undefined): void;
   down(end: LinkEnd): void;
+  /** The link is to be left for another one: no further events on it. Resolves once those in flight are through, or soon. */
+  quiesce(): Promise<void>;
   /** An attempt failed, or a link ended; `figures` say why. */
   failed(): void;
 }
@@ -59,6 +62,8 @@ export interface ConnectionOptions {
   readonly chance: Chance;
   readonly log: Log;
   readonly urls: readonly string[];
+  /** How long a broker that stands in for the first is kept before the first is looked for, milliseconds; 0: always. */
+  readonly returnAfterMs: number;
   readonly topicRoot: string;
   readonly target: Omit<LinkTarget, 'url' | 'cleanStart' | 'will'>;
   readonly newSession: () => string;
@@ -86,9 +91,16 @@ export class Connection {
   #disowning: Promise<void> = Promise.resolve();
   /** When a session was last found to be another client's. */
   #foreignMs: number | undefined;
+  readonly #home: ReturnHome;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
+    this.#home = new ReturnHome({
+      ...options,
+      afterMs: options.returnAfterMs,
+      probe: () => this.#probe(options.urls[0] as string),
+      go: () => void this.#leave('the first broker is there again', 0),
+    });
   }
 
   get figures(): ConnectionFigures {
@@ -125,15 +137,28 @@ export class Connection {
       });
       return;
     }
-    if (this.#waiting === undefined) return;
-    this.#waiting.cancel();
-    this.#try();
+    if (this.#waiting !== undefined) this.#try();
+  }
+
+  /**
+   * A link with the files as they are now: without one it is tried at once; one that is up is left only if the new files
+   * bring as far as that, and otherwise why not is told.
+   */
+  async takeRenewed(): Promise<LinkEnd | undefined> {
+    if (this.#link === undefined) {
+      if (this.#waiting !== undefined) this.#try();
+      return undefined;
+    }
+    const refused = await this.#probe(this.#url as string);
+    if (refused === undefined) await this.#leave('the files of the identity were renewed', this.#urlAt);
+    return refused;
   }
 
   /** Ends the link with DISCONNECT, so the will is taken back. Nothing is tried after this. */
   async stop(): Promise<void> {
     this.#phase = 'stopped';
     this.#waiting?.cancel();
+    this.#home.cancel();
     const link = this.#link;
     if (link !== undefined) await link.end();
     await this.#attempt;
@@ -141,12 +166,27 @@ export class Connection {
 
   /** The wall clock is better than it was: what only failed for want of it is tried at once. */
   clockChanged(): void {
-    if (this.#waiting === undefined || !isTimely(this.#lastEnd?.word)) return;
-    this.#waiting.cancel();
-    this.#try();
+    if (this.#waiting !== undefined && isTimely(this.#lastEnd?.word)) this.#try();
+  }
+
+  /** Nothing of ours is half handed over then, and the broker takes the will back: nobody is told that we are lost. */
+  async #leave(why: string, urlAt: number): Promise<void> {
+    const link = this.#link;
+    if (link === undefined || this.#phase !== 'running') return;
+    this.#options.log.info('broker connection: is left for a new one', { reason: why });
+    await this.#options.traffic.quiesce();
+    if (this.#link !== link) return;
+    this.#urlAt = urlAt;
+    await link.end({ word: 'own.ended', text: why });
+  }
+
+  async #probe(url: string): Promise<LinkEnd | undefined> {
+    const { opener, target } = this.#options;
+    return opener.probe({ ...target, url });
   }
 
   #try(): void {
+    this.#waiting?.cancel();
     this.#waiting = undefined;
     if (this.#phase !== 'running') return;
     this.#attempt = this.#open().catch((error: unknown) => {
@@ -161,6 +201,11 @@ export class Connection {
     const url = urls[this.#urlAt % urls.length] as string;
     const key: SessionKey = { broker: url, client: target.clientIdentifier, root: topicRoot, life: store.life };
     await this.#disowning;
+    // The session that is known is given up by the mark for another one: not for a broker that is not there either.
+    if (store.session?.phase === 'open' && store.session.broker !== url) {
+      const refused = await this.#probe(url);
+      if (refused !== undefined) return this.#retry(refused);
+    }
     const plan = planSession(store.session, key, this.#foreign);
     let held = barred;
     if (held === undefined && plan.kind === 'clean' && !plan.written) held = await this.#mark(plan.mark);
@@ -216,6 +261,7 @@ export class Connection {
       return;
     }
     traffic.up(link, session, generation, held);
+    if (url !== urls[0]) this.#home.away();
   }
 
   /** False: the session is another client's and the link is ended, or it ended by itself. */
@@ -294,6 +340,7 @@ export class Connection {
       ended: (end) => {
         life.over = true;
         this.#link = undefined;
+        this.#home.cancel();
         traffic.down(end);
         if (end.word === 'broker.taken-over' && life.ours) this.#disown();
         this.#retry(end);
@@ -323,8 +370,10 @@ export class Connection {
     this.#history = history;
     const waitMs = floorMs + chance.unit() * (ceilingMs - floorMs);
     this.#waiting = clock.after(waitMs, () => this.#try());
+    if (heldMs >= HELD_MS && this.#url === urls[0]) this.#home.held();
     if (end.word === 'own.ended') return;
-    this.#urlAt += 1;
+    // Where a link held, the session is, and what is half handed over: there first, then at the next broker of the list.
+    if (heldMs < HELD_MS) this.#urlAt += 1;
     this.#lastEnd = { word: end.word, text: end.text, atMs: clock.wallMs() };
     this.#tell(end, waitMs);
     traffic.failed();

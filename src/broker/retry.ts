@@ -41,7 +41,7 @@ const SLOW: Pace = { firstMs: 10_000, maxMs: 600_000, floor: 0.5 };
 const SUSPECT: Pace = { firstMs: 10_000, maxMs: 120_000, floor: 0.5 };
 const YIELD: Pace = { firstMs: 60_000, maxMs: 1_800_000, floor: 0.5 };
 /** A link that held this long was a success: one that is dropped sooner counts as a failure, or it would be hammered. */
-const HELD_MS = 30_000;
+export const HELD_MS = 30_000;
 /** Longer than two that yield to each other can be apart. */
 const ALONE_MS = 3_600_000;
 /**

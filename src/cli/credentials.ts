@@ -77,3 +77,9 @@ export async function probePair(
 export function textsOf({ broker }: DeviceConfig): readonly CertificateText[] {
   return broker.tls === undefined ? [] : certificateTexts(broker.tls);
 }
+
+/** The files that `credentialsOf` reads. */
+export function credentialFiles({ broker: { tls, passwordFile } }: DeviceConfig): readonly string[] {
+  const files = [tls?.ca, tls?.cert, tls?.key, tls?.crl, tls?.psk?.keyFile, passwordFile];
+  return files.filter((file) => file !== undefined);
+}

@@ -83,7 +83,7 @@ export function certificateFindings(
 ): readonly Finding[] {
   const now = new Date(nowMs).toISOString();
   const days = Math.floor((Date.parse(notAfter) - nowMs) / DAY_MS);
-  const renew = 'renew it; the agent takes the new files at its next connection';
+  const renew = 'renew it; the agent takes the new files while it runs';
   const named =
     commonName === device
       ? ok('common name', `${commonName}, as device.id`)

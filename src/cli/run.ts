@@ -16,6 +16,7 @@ import { commandSigners } from '../platform/command-signers.ts';
 import { compress } from '../platform/gzip.ts';
 import { hostMetrics } from '../platform/host-metrics.ts';
 import { eventSigner } from '../platform/event-signer.ts';
+import { CredentialWatch } from '../platform/credential-watch.ts';
 import { processFigures } from '../platform/process-figures.ts';
 import { parseJson } from '../platform/json.ts';
 import { ledgerFiles } from '../platform/ledger-files.ts';
@@ -28,12 +29,14 @@ import { statusFile } from '../platform/status-file.ts';
 import { systemdSupervisor } from '../platform/systemd.ts';
 import { timeService } from '../platform/time-service.ts';
 import { writtenBytes } from '../platform/written-bytes.ts';
-import type { Boot, Log, LogControl, Supervisor } from '../ports.ts';
+import type { Boot, FlooredClock, Log, LogControl, Supervisor } from '../ports.ts';
+import type { LinkOpener } from '../ports-broker.ts';
 import type { BaseFile } from '../remote/judge.ts';
 import type { BaseRead, RemoteConfig, Running } from '../remote/remote-config.ts';
 import { VERSION } from '../version.ts';
 import { loadConfig } from './config-file.ts';
 import {
+  credentialFiles,
   credentialsOf,
   installedPairsOf,
   probePair,
@@ -109,6 +112,18 @@ function helpPorts(file: string, config: DeviceConfig): Pick<AgentPorts, 'doctor
   };
 }
 
+/** Both read the same files, those of `connected`: what a link was opened with is what a renewal is measured by. */
+function linkPorts(
+  config: DeviceConfig,
+  connected: () => DeviceConfig,
+  clock: FlooredClock,
+  log: Log,
+): { readonly broker: LinkOpener; readonly renewal: CredentialWatch } {
+  const load = (): LinkCredentials => credentialsOf(connected());
+  const renewal = new CredentialWatch({ files: credentialFiles(config), load, clock, log });
+  return { broker: mqttLinkOpener(() => renewal.take(), { clock, forProbe: load }), renewal };
+}
+
 /** Throws when a file that the configuration names can not be used. */
 function agentOn(
   { config, hash }: Running,
@@ -117,24 +132,24 @@ function agentOn(
 ): Agent {
   const clock = new WatchedClock(systemTime);
   const stateDirectory = stateDirectoryOf(config);
-  // What the newest connection was tried with: renewed files count from the next connection on.
   const pairs = installedPairsOf(config, log);
   const connected = (): DeviceConfig => withInstalledPair(config, pairs);
-  let certificate = firstCredentials(connected(), log)?.certificate;
-  const commonName = certificate?.commonName ?? config.device.id;
+  const shown = firstCredentials(connected(), log)?.certificate;
+  const commonName = shown?.commonName ?? config.device.id;
   if (commonName !== config.device.id) {
     log.warn('the certificate is for another device: the broker will refuse its topics', {
       common_name: commonName,
       device: config.device.id,
     });
   }
+  const { broker, renewal } = linkPorts(config, connected, clock, log);
   return new Agent({
     config,
     configHash: hash,
     remote,
     version: VERSION,
     hardware: readHardware(),
-    certificate: () => certificate,
+    certificate: () => renewal.certificate ?? shown,
     ports: {
       clock,
       timeService: timeService(),
@@ -144,11 +159,8 @@ function agentOn(
       logControl: log,
       files: ledgerFiles(config.ledger.dir),
       lines: lineOpener(clock),
-      broker: mqttLinkOpener(() => {
-        const credentials = credentialsOf(connected());
-        certificate = credentials.certificate;
-        return credentials;
-      }, clock),
+      broker,
+      renewal,
       state: stateStore(stateDirectory, log),
       cron: systemCron,
       host: hostMetrics({ directory: config.ledger.dir, log }),

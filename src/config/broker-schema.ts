@@ -65,7 +65,11 @@ const keys = section('The broker and the connection to it.', {
     v.array(url, URLS_EXPECTED),
     v.minLength(1, URLS_EXPECTED),
     v.maxLength(8, URLS_EXPECTED),
-    v.description('Brokers of one cluster, tried in turn. 1 to 8.'),
+    v.description('Brokers of one cluster, tried in turn; the first is the one to be at. 1 to 8.'),
+  ),
+  returnAfter: v.optional(
+    duration('After how long at another broker the first is looked for again. 0s: stays where it is.', 0, 7 * DAY),
+    '10m',
   ),
   protocol: v.optional(choice('MQTT version: 5, or 4 for MQTT 3.1.1 with its weaker guarantee.', [5, 4]), 5),
   keepAlive: v.optional(

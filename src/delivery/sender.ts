@@ -64,6 +64,8 @@ interface Attached {
   replayAfter: Timer | undefined;
   /** Dead letters of this connection, also those whose mark is still on its way to disk. */
   readonly buried: Set<number>;
+  /** No further events leave on this link. */
+  isClosing: boolean;
   noted: number;
 }
 
@@ -111,6 +113,7 @@ export class Sender {
       replaying: new Set(),
       replayAfter: this.#options.clock.after(REPLAY_AFTER_MS, () => this.#startReplay()),
       buried: new Set(),
+      isClosing: false,
       noted: sentBefore,
     };
     this.#attached = attached;
@@ -143,6 +146,11 @@ export class Sender {
   /** A new link is about to open: its bytes start afresh. */
   reset(): void {
     this.#scanner = new AckScanner();
+  }
+
+  /** The link will be left: what is in flight is finished, nothing more is sent on it. */
+  finish(): void {
+    if (this.#attached !== undefined) this.#attached.isClosing = true;
   }
 
   /** The link is gone. */
@@ -239,7 +247,7 @@ export class Sender {
     const { flight, link, replaying } = attached;
     const again = lane === attached.replay;
     let highest = 0;
-    while (!this.#pauses.ofAll && hasRoom() && !link.full) {
+    while (!attached.isClosing && !this.#pauses.ofAll && hasRoom() && !link.full) {
       const event = lane.peek();
       if (event === undefined) break;
       const { seq, stream } = event;

@@ -17,6 +17,7 @@ import { systemClock } from './clock.ts';
 import type { CertificateFacts } from './identity.ts';
 import { clockWords, type EndContext, endOfBadPacket, endOfError, endOfReasonCode, endOfUpgrade } from './link-end.ts';
 import { type BadPacket, PacketGate } from './packet-gate.ts';
+import { probeLink } from './link-probe.ts';
 import { messageOf, rejectAsFault, termsOf, tooLarge, wasSubscribed } from './mqtt-answers.ts';
 import { publishBytes } from './publish-bytes.ts';
 import { Tap } from './tap.ts';
@@ -53,11 +54,18 @@ export interface LinkCredentials {
   readonly password: string | undefined;
 }
 
-/**
- * `credentials` is asked at each attempt, so renewed files count from the next connection on. `clock` says what a date is
- * worth that a certificate is refused for.
- */
-export function mqttLinkOpener(credentials: () => LinkCredentials, clock: FlooredClock = systemClock): LinkOpener {
+export interface LinkOpenerOptions {
+  /** Says what a date is worth that a certificate is refused for. Default: the system's. */
+  readonly clock?: FlooredClock;
+  /** As `credentials`, where nothing is opened with them. */
+  readonly forProbe?: () => LinkCredentials;
+}
+
+/** `credentials` is asked at each attempt, so renewed files count from the next connection on. */
+export function mqttLinkOpener(
+  credentials: () => LinkCredentials,
+  { clock = systemClock, forProbe = credentials }: LinkOpenerOptions = {},
+): LinkOpener {
   const tickets = new TlsTickets();
   const wills = new Map<string, WillTerms>();
   return {
@@ -80,6 +88,13 @@ export function mqttLinkOpener(credentials: () => LinkCredentials, clock: Floore
       } catch (error) {
         // The files can not be read, or OpenSSL takes no such key or certificate (too weak, no engine for it).
         return { kind: 'refused', end: { word: 'identity.files', text: reasonOf(error) } };
+      }
+    },
+    probe: async ({ url, clientIdentifier, connectTimeoutMs }) => {
+      try {
+        return await probeLink({ url, device: clientIdentifier, timeoutMs: connectTimeoutMs }, forProbe(), clock);
+      } catch (error) {
+        return { word: 'identity.files', text: reasonOf(error) };
       }
     },
   };

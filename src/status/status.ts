@@ -58,6 +58,8 @@ export interface StatusParts {
   };
   readonly starts: number;
   readonly stateFails: boolean;
+  /** Renewed files of the identity are there and can not be used. */
+  readonly renewalFails: boolean;
   readonly writtenBytesDay: number | undefined;
   /** Since the start. */
   readonly writtenBytes: number | undefined;
@@ -160,6 +162,7 @@ function degradationsOf(parts: StatusParts): string[] {
   }
   found.push(...parts.configFaults);
   if (parts.clock === 'unknown') found.push('clock.unknown');
+  if (parts.renewalFails) found.push('identity.renewal');
   if (parts.stateFails) found.push('state.disk');
   found.push(...certificateDegradations(parts));
   return found;

@@ -20,6 +20,7 @@ function refused(word: LinkWord): { connection: Connection; attempts: () => numb
         attempts += 1;
         return Promise.resolve({ kind: 'refused', end: { word, text: word } });
       },
+      probe: () => Promise.resolve({ word, text: word }),
     },
     store: { session: undefined, life: 1, epoch: 'E', markSession: () => Promise.resolve() },
     traffic: {
@@ -29,12 +30,14 @@ function refused(word: LinkWord): { connection: Connection; attempts: () => numb
       message: () => undefined,
       up: () => undefined,
       down: () => undefined,
+      quiesce: () => Promise.resolve(),
       failed: () => undefined,
     },
     clock,
     chance: systemChance,
     log: keptLog(),
     urls: ['mqtts://127.0.0.1'],
+    returnAfterMs: 0,
     topicRoot: 'fp/v1/pump-42',
     target: {
       protocol: 5,

@@ -70,6 +70,7 @@ export async function runFleet(options: FleetOptions): Promise<FleetTimes & { re
 function countingOpener(attempts: number[]): LinkOpener {
   const real = mqttLinkOpener(() => NOBODY);
   return {
+    ...real,
     open: (target, listener) => {
       // A session that is thrown away first is the same attempt.
       if (!target.cleanStart) attempts.push(performance.now());
@@ -106,6 +107,7 @@ function connection(
     chance: { unit: () => (jitter ? random.unit() : 1), bytes: (count) => Buffer.alloc(count, at) },
     log: silent,
     urls: [`mqtt://127.0.0.1:${port}`],
+    returnAfterMs: 0,
     topicRoot: `fp/v1/${id}`,
     target: {
       protocol: 5,
@@ -123,6 +125,7 @@ function connection(
       message: none,
       up: () => isUp(true),
       down: () => isUp(false),
+      quiesce: () => Promise.resolve(),
       failed: none,
     },
   });
