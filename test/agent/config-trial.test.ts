@@ -75,3 +75,39 @@ test('a change of brokers holds once it is confirmed over the new one, and no ev
   device.agent.start();
   await online(stage.atOther, device, ({ revision, phase }) => revision === 1 && phase === 'confirmed', killedMs);
 });
+
+test('back from a wrong broker, which neither drains the ledger nor has its receipts taken, events go out once at the old one', async (t) => {
+  const { stage, device } = await stageOf(t);
+  const { id } = device;
+  const { atHome, atOther } = stage;
+  const sale = (seq: number): string => `{"k":"sale","boot":"b","seq":${seq},"ml":1,"cents":1}\n`;
+  const sales = (operator: Operator): readonly unknown[] =>
+    operator.heard.filter(({ topic }) => topic === 'event/sale').map(({ payload }) => payload['seq']);
+  await until(() => device.line.write(sale(1)), 'the line', DEADLINE_MS);
+  await until(() => sales(atHome).length === 1, 'the first event', DEADLINE_MS);
+  const { epoch } = (await online(atHome, device, () => true)).payload['ledger'] as { readonly epoch: string };
+  await atOther.receipt(id, { epoch, through: 1_000_000, hash: 'x'.repeat(43) });
+  const urls = [`mqtts://127.0.0.1:${stage.other.port}`];
+  await atHome.command(id, 'config.set', 'c1', { base: 0, patch: { broker: { urls } } });
+  const { payload } = await probation(atOther, device, 'c1');
+  await until(() => device.line.write(sale(2)), 'the line', DEADLINE_MS);
+  await atOther.command(id, 'config.set', 'c2', { base: 0, patch: { host: {} } });
+  const busy = await answered(atOther, device, 'config.set', 'c2');
+  assert.deepEqual([busy.payload['status'], (busy.payload['error'] as Document)['code']], ['rejected', 'config.busy']);
+  await atOther.command(id, 'config.cancel', 'x1', {});
+  const cancelled = await answered(atOther, device, 'config.cancel', 'x1');
+  assert.deepEqual(cancelled.payload['result'], { reverted: 1 });
+  const set = await answered(atHome, device, 'config.set', 'c1');
+  assert.equal((set.payload['error'] as Document)['code'], 'config.reverted');
+  await until(() => sales(atHome).length === 2, 'the second event at home', DEADLINE_MS);
+  // Its token is worth nothing any more, and is told so.
+  await atHome.command(id, 'config.confirm', 'k1', { token: payload['token'] });
+  const late = await answered(atHome, device, 'config.confirm', 'k1');
+  assert.equal((late.payload['error'] as Document)['code'], 'config.reverted');
+  const home = await online(atHome, device, ({ phase }) => phase === 'confirmed', set.atMs - 5000);
+  assert.ok(!(home.payload['degraded'] as string[]).includes('ledger.forked'));
+  assert.equal((home.payload['ledger'] as Document)['epoch'], epoch);
+  assert.deepEqual([sales(atOther), new Set(sales(atHome)).size, sales(atHome).length], [[], 2, 2]);
+  const connected = device.agent.child.lines.filter((line) => line.includes('broker connected'));
+  assert.match(connected.at(-1) ?? '', /session_present=true/);
+});

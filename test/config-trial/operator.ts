@@ -38,6 +38,11 @@ export class Operator {
     await this.#client.publishAsync(`fp/v1/${device}/down/command/${command}/${id}`, payload, { qos: 1 });
   }
 
+  /** As a consumer leaves it there: retained. */
+  async receipt(device: string, receipt: Document): Promise<void> {
+    await this.#client.publishAsync(`fp/v1/${device}/down/receipt`, JSON.stringify(receipt), { qos: 1, retain: true });
+  }
+
   /** The newest of these that fits. */
   find(device: string, topic: string, fits: (payload: Document) => boolean, sinceMs = 0): Heard | undefined {
     return this.heard.findLast(
