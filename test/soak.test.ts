@@ -47,6 +47,7 @@ test('the first third, where pools fill, does not count as growth', () => {
   const samples = Array.from({ length: 600 }, (_, at) => ({
     ms: at * 1000,
     accepted: at * 200,
+    received: at * 200,
     rssMib: at < 200 ? 40 + at / 10 : 60 + (at % 7) / 10,
     privateDirtyMib: 18,
     descriptors: 20,

@@ -84,6 +84,12 @@ export class LinkProxy {
     return hit;
   }
 
+  /** As `cut`, but the near side is told by a reset, as by a router that forgot the way: not as by a broker that closed. */
+  reset(): number {
+    for (const [near] of this.#pairs) near.resetAndDestroy();
+    return this.cut();
+  }
+
   /** From now on a new connection is destroyed as soon as it is made. Open ones stay. */
   refuse(): void {
     this.#way = 'refusing';

@@ -49,11 +49,13 @@ async function main(): Promise<number> {
 
 function progress(): (sample: Sample, minutes: number) => void {
   let saidMs = 0;
-  return ({ ms, accepted, rssMib, descriptors }, minutes) => {
+  return ({ ms, accepted, received, rssMib, descriptors }, minutes) => {
     if (ms - saidMs < PROGRESS_MS) return;
     saidMs = ms;
     const at = `${(ms / 60_000).toFixed(1)}/${minutes} minutes`;
-    process.stderr.write(`${at}: ${accepted} accepted, RSS ${rssMib.toFixed(1)} MiB, ${descriptors} descriptors\n`);
+    process.stderr.write(
+      `${at}: ${accepted} accepted, ${received} received, RSS ${rssMib.toFixed(1)} MiB, ${descriptors} descriptors\n`,
+    );
   };
 }
 

@@ -1,8 +1,11 @@
 /** When what goes wrong in a soak. The same seed gives the same plan; a short run has one of each all the same. */
 import type { Random } from '../../src/workbench/random.ts';
 
-/** How often each comes, seconds. */
-const PERIOD_S = { cut: 20, replug: 30, unplug: 45, broker: 180 } as const;
+/**
+ * How often each comes, seconds. A link that holds for less than 30 s counts as a failure and the agent's back-off grows,
+ * by design: cut more often, the agent would be offline for most of the soak.
+ */
+const PERIOD_S = { cut: 45, replug: 30, unplug: 45, broker: 180 } as const;
 export type FaultName = keyof typeof PERIOD_S;
 export const FAULTS = Object.keys(PERIOD_S) as readonly FaultName[];
 

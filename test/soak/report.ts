@@ -81,7 +81,8 @@ export function table(result: SoakResult, report: SoakReport): string {
   const { before, after, verdict } = report.descriptors;
   return [
     `simulated days       ${report.simulatedDays.toFixed(1)} at one sale a minute, in ${(seconds / 60).toFixed(1)} minutes`,
-    `events               ${report.events}, ${report.eventsPerSecond.toFixed(0)} a second; ${result.telemetry} samples`,
+    `events               ${report.events}, ${report.eventsPerSecond.toFixed(0)} a second; ${result.telemetry} samples of telemetry`,
+    `waiting on disk      ${range(({ accepted, received }) => Math.max(0, accepted - received))}`,
     `lost, doubled        ${bill.lost}, ${bill.duplicates}; ${bill.repeats} repeats at the consumer`,
     `faults               ${faults.cut} cuts, ${faults.broker} restarts of the broker, ${faults.unplug} unplugged ttys, ${faults.replug} lost TCP lines`,
     `commands             ${commands.asked}: ${answers.join(', ')}; ${logLines} lines of live log`,

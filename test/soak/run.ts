@@ -36,6 +36,8 @@ export interface Sample extends ProcessFigures {
   readonly ms: number;
   /** Sales accepted so far. */
   readonly accepted: number;
+  /** Of them, those that the consumer has. */
+  readonly received: number;
 }
 
 export interface SoakResult {
@@ -139,14 +141,15 @@ class SoakRun {
     const { broker, link, noise, pumpLine } = this.#stage;
     if (name === 'unplug' && pumpLine.unplug === undefined) return;
     this.#faults[name] += 1;
-    if (name === 'cut') link.cut();
+    if (name === 'cut') link.reset();
     else if (name === 'replug') noise.replug();
     else if (name === 'unplug') await pumpLine.unplug?.();
     else await broker.restart('term');
   }
 
   #sample(pid: number, ms: number): void {
-    const sample = { ms, accepted: this.#stage.pumpLine.pump.accepted.length, ...this.#look(pid) };
+    const { audit, pumpLine } = this.#stage;
+    const sample = { ms, accepted: pumpLine.pump.accepted.length, received: audit.received, ...this.#look(pid) };
     this.#samples.push(sample);
     this.#options.progress?.(sample, this.#options.minutes);
   }
