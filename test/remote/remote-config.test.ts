@@ -1,67 +1,9 @@
 /** What may be changed, what holds, and what a device runs when its files no longer fit together. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseDeviceValue } from '../../src/config/parse.ts';
-import type { BaseFile } from '../../src/remote/judge.ts';
 import type { Table } from '../../src/remote/merge-patch.ts';
-import { type BaseRead, RemoteConfig } from '../../src/remote/remote-config.ts';
-import { seededRandom } from '../../src/workbench/random.ts';
-import { HandClock } from '../sensor-rig.ts';
-import { ModelDisk } from './model-disk.ts';
-
-const nothing = (): void => undefined;
-const LOG = { error: nothing, warn: nothing, info: nothing, debug: nothing };
-
-const FILE = {
-  device: { id: 'd' },
-  broker: { urls: ['mqtt://localhost'], username: 'ops' },
-  ledger: { dir: '/l', maxBytes: '64MiB', retain: '30d' },
-  remote: {
-    allow: ['/broker/urls', '/broker/keepAlive', '/broker/username', '/ledger', '/sensors', '/host', '/log'].filter(
-      (pointer) => pointer !== '/ledger',
-    ),
-    pin: ['/broker/username'],
-  },
-};
-const WITH_LEDGER = { ...FILE, remote: { allow: ['/ledger/maxBytes', '/ledger/retain', '/log', '/host'] } };
-
-function baseOf(value: object): BaseFile {
-  const parsed = parseDeviceValue(value);
-  assert.ok(parsed.ok, JSON.stringify(parsed));
-  return { value: value as Table, config: parsed.config };
-}
-
-interface Rig {
-  readonly remote: RemoteConfig;
-  /** Another process on the same disk. */
-  readonly again: (file: object, more?: { readonly boot?: string }) => Promise<RemoteConfig>;
-  readonly switches: () => number;
-  readonly disk: ModelDisk;
-  readonly clock: HandClock;
-}
-
-async function rig(file: object): Promise<Rig> {
-  const disk = new ModelDisk(seededRandom(1));
-  const clock = new HandClock();
-  let switches = 0;
-  const again = async (from: object, { boot = 'b' }: { readonly boot?: string } = {}): Promise<RemoteConfig> => {
-    const remote = new RemoteConfig({
-      disk,
-      clock,
-      log: LOG,
-      chance: { unit: () => 0, bytes: (count) => Buffer.alloc(count, 7) },
-      boot: { id: boot, nowMs: () => clock.monotonicMs() },
-      readBase: (): BaseRead => ({ kind: 'valid', ...baseOf(from) }),
-      onSwitch: () => {
-        switches += 1;
-      },
-    });
-    await remote.open(baseOf(from));
-    await remote.take();
-    return remote;
-  };
-  return { remote: await again(file), again, switches: () => switches, disk, clock };
-}
+import type { RemoteConfig } from '../../src/remote/remote-config.ts';
+import { FILE, rig, WITH_LEDGER } from './rig.ts';
 
 function set(remote: RemoteConfig, base: number, patch: unknown, id = 'c1'): ReturnType<RemoteConfig['begin']> {
   const target = { kind: 'patch', patch } as const;
