@@ -31,7 +31,7 @@ import { scheduleCommands } from './command/schedules.ts';
 import { type CommandedSensor, sensorsCommands } from './command/sensors.ts';
 import { serialWriteCommand, type WritableSensor } from './command/serial-write.ts';
 import { statusGetCommand } from './command/status-get.ts';
-import { struckConfig } from './command/struck-config.ts';
+import { DEVICE_BYTES_KEYS, redacted } from './redacted.ts';
 import { telemetryCommands, type TelemetrySource } from './command/telemetry.ts';
 import type { DeviceConfig } from './config/schema.ts';
 import { Fault, reasonOf } from './fault.ts';
@@ -255,7 +255,7 @@ export class AgentCommands {
       device: topics.device,
       commands: () => this.#all,
       parts: {
-        config: () => ({ hash: configHash, effective: struckConfig(config) }),
+        config: () => ({ hash: configHash, effective: redacted(config, DEVICE_BYTES_KEYS) }),
         sensors: () =>
           sensors.map((sensor) => ({ id: sensor.id, ...sensor.state(), ...describeSensor(config, sensor.id) })),
         desk: () => this.#desk.counters,

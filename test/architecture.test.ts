@@ -19,6 +19,7 @@ const COMMON = [
   'fault.ts',
   'backoff.ts',
   'json-text.ts',
+  'redacted.ts',
   'bytes-text.ts',
   'broker-url.ts',
   'version.ts',

@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path';
 import { parseBrokerUrl } from '../broker-url.ts';
 import type { DeviceConfig } from '../config/schema.ts';
-import { probeCertificate } from '../platform/certificate-probe.ts';
+import { probeLink } from '../platform/link-probe.ts';
 import { certificateTexts } from '../platform/certificate-texts.ts';
 import { loadIdentity } from '../platform/identity.ts';
 import { InstalledPairs } from '../platform/installed-pairs.ts';
@@ -65,12 +65,11 @@ export async function probePair(
   clock: FlooredClock,
 ): Promise<LinkEnd | undefined> {
   const { broker, device } = config;
-  const address = parseBrokerUrl(url);
-  if (broker.tls === undefined || address?.isSecure !== true) {
+  if (broker.tls === undefined || parseBrokerUrl(url)?.isSecure !== true) {
     return { word: 'tls.not-tls', text: `${url} has no TLS to show a certificate in` };
   }
   const credentials = credentialsOf({ ...config, broker: { ...broker, tls: { ...broker.tls, ...pair } } });
-  return probeCertificate({ address, device: device.id, credentials, clock, timeoutMs: broker.connectTimeout });
+  return probeLink({ url, device: device.id, timeoutMs: broker.connectTimeout }, credentials, clock);
 }
 
 /** What the certificates of a connection say. */

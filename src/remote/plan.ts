@@ -3,7 +3,8 @@ import { CONFIG_BYTES_MAX } from '../config/parse.ts';
 import { pointerOf, problemText } from '../config/problem.ts';
 import { isCovered, WIRE_KEYS } from '../config/remote-keys.ts';
 import { type BaseFile, type Effective, judgeValue, mayChange } from './judge.ts';
-import { diffPatch, isTable, leavesOf, type Table } from './merge-patch.ts';
+import { STRUCK } from '../redacted.ts';
+import { diffPatch, isTable, leavesOf, type Table, valueAt } from './merge-patch.ts';
 
 /** More help nobody. */
 const TOLD_MAX = 10;
@@ -25,6 +26,14 @@ export type Plan =
 export function planOf(base: BaseFile, running: Table, target: unknown): Plan {
   if (!isTable(target)) return refused('config.invalid', 'the patch must be an object of keys of device.json');
   const patch = diffPatch(base.value, target);
+  const struck = leavesOf(patch).find((leaf) => JSON.stringify(valueAt(patch, leaf))?.includes(STRUCK) === true);
+  if (struck !== undefined) {
+    const place = pointerOf(struck);
+    return refused(
+      'config.invalid',
+      `${place}: must be a value of its own, got ${STRUCK}, which config.get writes for secrets`,
+    );
+  }
   const barred = leavesOf(patch).filter((leaf) => !mayChange(leaf, base.config));
   if (barred.length > 0) {
     const places = barred.slice(0, TOLD_MAX).map(pointerOf).join(', ');

@@ -12,7 +12,7 @@ import { Keeper } from './keeper.ts';
 import { checkLines, type SensorFact } from './local-check.ts';
 import { isEqual } from './merge-patch.ts';
 import { type Plan, planOf } from './plan.ts';
-import { redacted } from './redact.ts';
+import { redacted } from '../redacted.ts';
 import { Resolver, type Resolved } from './resolver.ts';
 import { RemoteStore } from './store.ts';
 import { type ConfigInput, type Entry, leftMs, type Stamp, type Trial } from './trial.ts';

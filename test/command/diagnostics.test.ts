@@ -7,7 +7,7 @@ import * as v from 'valibot';
 import { defineCommand, type Document } from '../../src/command/command.ts';
 import { diagnosticsCommand, type DiagnosticsSources } from '../../src/command/diagnostics.ts';
 import { LogRing } from '../../src/command/log-ring.ts';
-import { struckConfig } from '../../src/command/struck-config.ts';
+import { DEVICE_BYTES_KEYS, redacted } from '../../src/redacted.ts';
 import { compress } from '../../src/platform/gzip.ts';
 import { createLog } from '../../src/platform/log.ts';
 import { until } from '../rig/wait.ts';
@@ -114,16 +114,19 @@ test('the newest lines of the log are kept, bounded in number and size, whatever
 });
 
 test('what is written to devices, names, and passwords in addresses are struck out of the configuration', () => {
-  const struck = struckConfig({
-    broker: { urls: ['mqtts://user:geheim@b.example:8883', 'mqtts://b.example'], username: 'geheim' },
-    sensors: [
-      {
-        init: { steps: [{ write: 'LOGIN geheim', expect: 'geheim', timeout: 5 }] },
-        writes: { a: { write: 'geheim' } },
-      },
-    ],
-    on: null,
-  });
+  const struck = redacted(
+    {
+      broker: { urls: ['mqtts://user:geheim@b.example:8883', 'mqtts://b.example'], username: 'geheim' },
+      sensors: [
+        {
+          init: { steps: [{ write: 'LOGIN geheim', expect: 'geheim', timeout: 5 }] },
+          writes: { a: { write: 'geheim' } },
+        },
+      ],
+      on: null,
+    },
+    DEVICE_BYTES_KEYS,
+  );
   assert.deepEqual(struck, {
     broker: { urls: ['mqtts://***@b.example:8883', 'mqtts://b.example'], username: '***' },
     sensors: [{ init: { steps: [{ write: '***', expect: '***', timeout: 5 }] }, writes: { a: { write: '***' } } }],

@@ -172,4 +172,8 @@ test('what is shown has no secrets', async () => {
   const { remote } = await rig(FILE);
   const text = JSON.stringify(await remote.describe());
   assert.ok(!text.includes('"ops"') && text.includes('"username":"***"'), text);
+  // Whoever sends back what was shown would put the strokes in the place of the secret.
+  const { remote: open } = await rig({ ...FILE, remote: { allow: ['/broker/username'] } });
+  assert.equal(await codeOf(set(open, 0, { broker: { username: '***' } })), 'config.invalid');
+  assert.equal(await codeOf(set(open, 0, { broker: { username: 'new' } })), 'begun');
 });
