@@ -20,6 +20,8 @@ ensureModules();
 const text = readFileSync(file, 'utf8');
 const paho = text.includes('libpaho-mqtt-dev');
 const serial = text.includes('python3-serial');
+/** Clients in Python read the line as well: both packages. */
+const pahoPython = text.includes('python3-paho-mqtt');
 const PYTHON = 'usr/lib/python3/dist-packages';
 const env = {
   ...(serial
@@ -29,6 +31,15 @@ const env = {
           'usr/include/stdio.h': 'libc6-dev',
         }),
         ...ensureDebian(['gcc', 'perl']),
+        PYTHONPATH: join(root, '.local/debian', PYTHON),
+      }
+    : {}),
+  ...(pahoPython
+    ? {
+        ...ensureDebianFiles({
+          [`${PYTHON}/serial/__init__.py`]: 'python3-serial',
+          [`${PYTHON}/paho/mqtt/client.py`]: 'python3-paho-mqtt',
+        }),
         PYTHONPATH: join(root, '.local/debian', PYTHON),
       }
     : {}),

@@ -5,12 +5,18 @@
  *
  * Rows are measured in turn in one run, so that their ratios mean something: the agent as systemd/fieldpost.service starts
  * it (flags and environment are read from that file), the same on plain node, an empty node as the floor, and the agent
- * with its packages loaded from node_modules, which is what bundling saves. `--try '<NAME=value and node flags>'` adds a
+ * with its packages loaded from node_modules, which is what bundling saves. Beside it what others use: a Mosquitto bridge, and
+ * Paho's Python client (Debian's python3-paho-mqtt); with `--node-red` also Node-RED, which npm puts into a temporary
+ * folder (`--node-red-in DIR` into that one, or takes it from there).
+ * `--alone` leaves these out. `--try '<NAME=value and node flags>'` adds a
  * row with these in place of the unit's, as often as it is given. Every agent is started once before it is measured: what
  * counts is the start of a machine that has a ledger, not the only start that has none.
  */
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Figures, measure } from './footprint/measure.ts';
+import { installNodeRed } from './footprint/node-red.ts';
+import { peers } from './footprint/peers.ts';
 import { setStage } from './footprint/stage.ts';
 import { type Variant, variantsOf } from './footprint/variants.ts';
 import { medians } from './rig/report.ts';
@@ -19,11 +25,11 @@ import { makeTemporaryDirectory } from '../src/workbench/temp.ts';
 import type { Undo } from '../src/workbench/undo.ts';
 
 const FIGURES: readonly { readonly key: keyof Figures; readonly text: string; readonly aim?: number }[] = [
-  { key: 'rssMib', text: 'RSS, MiB', aim: 64 },
-  { key: 'privateDirtyMib', text: 'private dirty, MiB', aim: 22 },
-  { key: 'readyCpuMs', text: 'CPU to ready, ms', aim: 300 },
+  { key: 'rssMib', text: 'RSS, MiB', aim: 60 },
+  { key: 'privateDirtyMib', text: 'private dirty, MiB', aim: 18 },
+  { key: 'readyCpuMs', text: 'CPU to ready, ms', aim: 220 },
   { key: 'readyWallMs', text: 'wall to ready, ms' },
-  { key: 'idleCpuMsPerSecond', text: 'CPU at 1 Hz, ms/s', aim: 5 },
+  { key: 'idleCpuMsPerSecond', text: 'CPU at 1 Hz, ms/s', aim: 4 },
   { key: 'wakeupsPerSecond', text: 'wakeups at 1 Hz, 1/s' },
   { key: 'threads', text: 'threads' },
   { key: 'descriptors', text: 'open descriptors' },
@@ -62,6 +68,9 @@ const { values: options } = parseArgs({
     seconds: { type: 'string', default: '30' },
     runs: { type: 'string', default: '3' },
     host: { type: 'boolean', default: false },
+    alone: { type: 'boolean', default: false },
+    'node-red': { type: 'boolean', default: false },
+    'node-red-in': { type: 'string' },
     try: { type: 'string', multiple: true, default: [] },
   },
 });
@@ -72,7 +81,10 @@ if (!(seconds >= 1 && runs >= 1)) throw new Error('--seconds and --runs must be 
 async function main(undo: Undo): Promise<void> {
   const directory = await makeTemporaryDirectory('footprint');
   undo.add(directory.remove);
-  const variants = await variantsOf(options.try, directory.path);
+  const nodeRedAt = options['node-red-in'] ?? (options['node-red'] ? join(directory.path, 'node-red') : undefined);
+  const nodeRed = nodeRedAt === undefined ? undefined : await installNodeRed(nodeRedAt);
+  const others = options.alone ? [] : peers(nodeRed);
+  const variants = await variantsOf(options.try, others, directory.path);
   const stage = await setStage(directory.path, options.host, undo);
   const taken = variants.map((): Figures[] => []);
   for (let run = 0; run < runs; run += 1) {

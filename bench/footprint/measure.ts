@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Child } from '../../src/workbench/child.ts';
 import type { Undo } from '../../src/workbench/undo.ts';
 import { until } from '../../src/workbench/wait.ts';
+import type { PeerStart } from './peers.ts';
 import type { Stage } from './stage.ts';
 import type { Variant } from './variants.ts';
 
@@ -27,12 +28,18 @@ export interface Figures {
 }
 
 /** `env -i` gives way to node by exec, in the same process: nothing of this shell's environment is left. */
-function start(variant: Variant, config: string, undo: Undo): Child {
-  const { environment, flags, file } = variant;
+async function prepare(stage: Stage, variant: Variant, name: string, undo: Undo): Promise<PeerStart> {
+  const { environment, flags, file, peer } = variant;
+  if (peer !== undefined) return peer.prepare(stage, name, undo);
+  const config = await stage.configure(name);
   const program = file === undefined ? ['-e', 'setInterval(()=>{},1000)'] : [file, 'run', '--config', config];
   const path = `PATH=${process.env['PATH'] ?? '/usr/bin:/bin'}`;
   const args = ['-i', path, ...environment, process.execPath, ...flags, ...program];
-  const child = new Child({ command: 'env', args });
+  return { command: 'env', args };
+}
+
+function start({ command, args }: PeerStart, undo: Undo): Child {
+  const child = new Child({ command, args });
   undo.add(() => child.kill9());
   return child;
 }
@@ -49,23 +56,24 @@ export async function measure(
   seconds: number,
   undo: Undo,
 ): Promise<Figures> {
-  const config = await stage.configure(name);
+  const program = await prepare(stage, variant, name, undo);
   const { witness, cpu } = stage;
-  if (variant.file !== undefined) {
-    const first = start(variant, config, undo);
+  const isEmpty = variant.file === undefined && variant.peer === undefined;
+  if (!isEmpty) {
+    const first = start(program, undo);
     await witness.online(first);
     await first.stop(STOP_PATIENCE_MS);
   }
   const startedMs = performance.now();
-  const child = start(variant, config, undo);
+  const child = start(program, undo);
   const pid = pidOf(child);
-  if (variant.file === undefined) await pause(EMPTY_MS);
+  if (isEmpty) await pause(EMPTY_MS);
   else await witness.online(child);
-  const readyWallMs = variant.file === undefined ? Number.NaN : performance.now() - startedMs;
+  const readyWallMs = isEmpty ? Number.NaN : performance.now() - startedMs;
   const readyCpuMs = await cpu.ms(pid);
 
   const samplesAtReady = witness.samples;
-  const settled = (): boolean => variant.file === undefined || witness.samples >= samplesAtReady + SETTLED_SAMPLES;
+  const settled = (): boolean => isEmpty || witness.samples >= samplesAtReady + SETTLED_SAMPLES;
   await until(settled, () => `samples; the agent's last: ${child.lastWords()}`, DEADLINE_MS);
   const before = { ms: performance.now(), cpu: await cpu.ms(pid), wakeups: wakeups(pid), samples: witness.samples };
   await pause(seconds * 1000);
@@ -74,7 +82,7 @@ export async function measure(
   const woken = wakeups(pid) - before.wakeups;
   const samples = witness.samples - before.samples;
   // An agent that does nothing would have the best figures of all.
-  if (variant.file !== undefined && samples < seconds - 2)
+  if (!isEmpty && samples < seconds - 2)
     throw new Error(`${variant.name}: ${samples} samples in ${seconds} s; last: ${child.lastWords()}`);
 
   const figures: Figures = {
@@ -88,8 +96,9 @@ export async function measure(
     descriptors: readdirSync(`/proc/${pid}/fd`).length,
     fileKib: variant.file === undefined ? Number.NaN : statSync(variant.file).size / 1024,
   };
-  if (variant.file === undefined) await child.kill9();
+  if (isEmpty) await child.kill9();
   else await child.stop(STOP_PATIENCE_MS);
+  await program.done?.();
   return figures;
 }
 

@@ -20,6 +20,17 @@ const CONSUMER = 'collector';
 export interface Stage {
   readonly witness: Witness;
   readonly cpu: CpuClock;
+  readonly device: string;
+  /** `fp/v1/<device>` */
+  readonly root: string;
+  /** The broker's, on loopback. */
+  readonly port: number;
+  /** Paths of the device's PEM files. */
+  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
+  /** The meter's. */
+  readonly tty: string;
+  /** Makes an empty one. */
+  readonly folder: (name: string) => Promise<string>;
   /** Writes the device.json of a device with a ledger of its own. */
   readonly configure: (name: string) => Promise<string>;
 }
@@ -69,9 +80,12 @@ export async function setStage(directory: string, host: boolean, undo: Undo): Pr
   }, 1000);
   undo.add(() => clearInterval(meter));
 
+  const folder = async (name: string): Promise<string> => {
+    await mkdir(join(directory, name));
+    return join(directory, name);
+  };
   const configure = async (name: string): Promise<string> => {
-    const home = join(directory, name);
-    await mkdir(home);
+    const home = await folder(name);
     const config = await writeDeviceFile(join(home, 'device.json'), {
       device: DEVICE,
       brokerPort: broker.port,
@@ -86,5 +100,6 @@ export async function setStage(directory: string, host: boolean, undo: Undo): Pr
     await writeFile(config, JSON.stringify({ ...document, host: { every: '10s', metrics } }));
     return config;
   };
-  return { witness, cpu, configure };
+  const device = { device: DEVICE, root: `${PREFIX}/${DEVICE}`, port: broker.port, tls: deviceTls, tty: pty.path };
+  return { witness, cpu, ...device, folder, configure };
 }

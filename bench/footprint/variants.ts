@@ -2,17 +2,23 @@
 import { symlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { buildSync } from 'esbuild';
+import type { Peer } from './peers.ts';
 import { type Flags, readUnit, words } from '../rig/unit.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 
 export interface Variant extends Flags {
   readonly name: string;
-  /** The agent's file; undefined: node with nothing to do. */
+  /** The agent's file; undefined: node with nothing to do, or a peer. */
   readonly file: string | undefined;
+  readonly peer?: Peer;
 }
 
-export async function variantsOf(tries: readonly string[], directory: string): Promise<Variant[]> {
+export async function variantsOf(
+  tries: readonly string[],
+  others: readonly Peer[],
+  directory: string,
+): Promise<Variant[]> {
   const unit = readUnit();
   const file = join(ROOT, 'dist/fieldpost.mjs');
   const plain: Flags = { environment: [], flags: [] };
@@ -21,6 +27,7 @@ export async function variantsOf(tries: readonly string[], directory: string): P
     { name: 'plain node', ...plain, file },
     { name: 'empty node', ...plain, file: undefined },
     { name: 'not bundled', ...unit, file: await makeUnbundled(directory) },
+    ...others.map((peer) => ({ name: peer.name, ...plain, file: undefined, peer })),
     ...tries.map((tried, at) => {
       const flags = words(tried).filter((word) => word.startsWith('-'));
       const environment = words(tried).filter((word) => !word.startsWith('-'));
