@@ -94,8 +94,7 @@ async function tryOne(
   await atHome.command(device.id, 'config.set', id, args);
   const killing = killAtRandom(device, kills, random, situation.ends === 'kept' ? 3000 : WITHIN_MS);
   const confirming = situation.ends === 'kept' ? confirm(stage, device, id) : Promise.resolve();
-  await Promise.all([killing, confirming]);
-  const answer = await askAgain(stage, device, id, args);
+  const [answer] = await Promise.all([askAgain(stage, device, id, args), killing, confirming]);
   const { status, error } = answer.payload as { readonly status: string; readonly error?: { readonly code: string } };
   const after = await settledConfig(stage, device, situation.ends === 'refused' ? 0 : Math.max(sinceMs, 0));
   if (situation.ends === 'kept') {
