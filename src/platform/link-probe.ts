@@ -24,10 +24,6 @@ export async function probeLink(
   const library = address.transport === 'websocket' ? await loadWebSocket() : undefined;
   return new Promise((settle) => {
     let phase: EndContext['phase'] = 'tcp';
-    let timer = setTimeout(
-      () => done({ word: 'network.timeout', text: 'no answer within the time allowed' }),
-      timeoutMs,
-    );
     const done = (end: LinkEnd | undefined): void => {
       clearTimeout(timer);
       settle(end);
@@ -58,6 +54,11 @@ export async function probeLink(
         upgradeRefused: (status) => done(endOfUpgrade(status)),
       },
       library,
+    );
+    // Not before: OpenSSL may throw there at a key or certificate that it takes no such of, and then nothing is to be ended.
+    let timer = setTimeout(
+      () => done({ word: 'network.timeout', text: 'no answer within the time allowed' }),
+      timeoutMs,
     );
     const { certificate, password, psk } = credentials;
     const failed = (error: unknown): void => {
