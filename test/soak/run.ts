@@ -124,6 +124,8 @@ class SoakRun {
     const { pumpLine, audit, consumer, link, noise } = this.#stage;
     const { pump } = pumpLine;
     pumpLine.sell(0);
+    // One more, so that its coming home shows the tty and the connection to be there again, whatever was pulled last.
+    pump.sell(performance.now());
     await this.#until(
       () =>
         pump.waiting === 0 &&
