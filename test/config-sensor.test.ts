@@ -208,7 +208,7 @@ const MISTAKES: readonly (readonly [what: string, file: Json, told: string])[] =
         '"__proto__"',
       ),
     ) as Json,
-    '/sensors/0/__proto__: must be a known key (id, profile, port, framing, check, decode, init, poll, modbus, staleAfter, watchdog, routes), got the key "__proto__"',
+    '/sensors/0/__proto__: must be a known key (id, profile, port, framing, check, decode, init, poll, modbus, staleAfter, watchdog, writes, routes), got the key "__proto__"',
   ],
   [
     'neither decode nor modbus',
@@ -218,7 +218,7 @@ const MISTAKES: readonly (readonly [what: string, file: Json, told: string])[] =
   [
     'modbus beside a decoder',
     { ...base(), sensors: [{ ...meter, decode: { type: 'json' }, modbus: { unit: 1, polls: [poll] } }] },
-    '/sensors/0/modbus: must be left out: modbus brings its own framing, check, decode, init and poll, and its line, which may be shared, no watchdog, got an object with 2 keys',
+    '/sensors/0/modbus: must be left out: modbus brings its own framing, check, decode, init and poll, and its line, which may be shared, no watchdog and no writes, got an object with 2 keys',
   ],
   [
     'more registers than a request may name',

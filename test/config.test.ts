@@ -17,6 +17,7 @@ test('the smallest configuration gets every default, durations as milliseconds a
     broker: {
       urls: ['mqtts://broker.example'],
       protocol: 5,
+      returnAfter: 600_000,
       keepAlive: 30_000,
       sessionExpiry: 604_800_000,
       willDelay: 10_000,
