@@ -108,7 +108,8 @@ export class InstalledPairs implements DevicePairs {
       if (systemCodeOf(error) !== 'ENOENT') throw error;
       throw invalid('must be for a key that certificate.csr made on this device and that still waits, got another one');
     }
-    const cert = `${createHash('sha256').update(own.raw).digest('hex').slice(0, 16)}.pem`;
+    // By the chain too: the present certificate with another one is another file, and what is used stays as it is.
+    const cert = `${createHash('sha256').update(pem).digest('hex').slice(0, 16)}.pem`;
     this.#write(cert, pem);
     const files = { cert, key };
     // As the connection will: PEM, key and certificate of one pair, permissions.

@@ -1,7 +1,7 @@
 /** Keys made on the device and the certificates that come back: what is judged, what is kept, and which pair counts. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Fault } from '../../src/fault.ts';
@@ -93,6 +93,20 @@ test('a pair counts from its promotion on, over restarts, and the one before is 
   next.promote(second, 'c2');
   assert.equal(files().length, 5, 'two pairs and what says which');
   assert.deepEqual(open().installed, { command: 'c2', pair: second });
+});
+
+test('the installed certificate with another chain under it is another pair: dropped, the installed one is as it was', async (t) => {
+  const { authority, open } = await bench(t);
+  const pairs = open();
+  const pem = await authority.issueFor(pairs.request().csr);
+  const pair = pairs.stage(pem);
+  pairs.promote(pair, 'c1');
+  const other = pairs.stage(`${pem}${authority.ca}`);
+  assert.equal(readFileSync(pair.files.cert, 'utf8'), pem);
+  pairs.try(other);
+  pairs.drop(other);
+  assert.equal(readFileSync(pair.files.cert, 'utf8'), pem);
+  assert.equal(existsSync(other.files.cert), false);
 });
 
 test('a certificate that is put there by hand later counts instead of the installed one', async (t) => {
