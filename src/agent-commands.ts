@@ -219,6 +219,7 @@ export class AgentCommands {
 
   /** Nothing is taken or written any more; what still runs is found by the next agent as if the process had ended. */
   close(): Promise<void> {
+    this.#ring.stop();
     return this.#desk.close();
   }
 

@@ -111,6 +111,10 @@ test('the newest lines of the log are kept, bounded in number and size, whatever
   for (let at = 0; at < 50; at += 1) log.error('y'.repeat(5000), fields);
   assert.ok(JSON.stringify(ring.lines).length < 140_000);
   assert.ok(ring.lines.length >= 5);
+  const kept = ring.lines.length;
+  ring.stop();
+  log.error('of the next agent');
+  assert.equal(ring.lines.length, kept);
 });
 
 test('what is written to devices, names, and passwords in addresses are struck out of the configuration', () => {
