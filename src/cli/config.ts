@@ -72,7 +72,7 @@ export async function configCommand(args: readonly string[]): Promise<number> {
 async function lookAt(file: string, base: BaseFile): Promise<Look> {
   const log = createLog({ level: 'error', journal: false, write: (line) => void process.stderr.write(line) });
   const store = new RemoteStore(configDisk(join(stateDirectoryOf(base.config), 'config')), log);
-  const keeper = new Keeper({ store, clock: systemClock, log, onConfirmed: () => undefined });
+  const keeper = new Keeper({ store, clock: systemClock, log, onSettled: () => undefined });
   await keeper.refresh();
   const overlay = await store.overlay(keeper.state.good);
   if (overlay === undefined) {

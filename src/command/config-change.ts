@@ -221,13 +221,15 @@ export class ConfigChange {
     const { trial, changed } = begun;
     const until = new Date(clock.wallMs() + trial.withinMs).toISOString();
     const settled = this.#wait(command, context);
+    // It may be taken back while the message below is on its way.
+    settled.catch(() => undefined);
     const told = context.progress({ phase: 'applying', revision: trial.revision, changed, revert_at: until });
     await Promise.race([told, this.#time()]);
     changes.apply();
     return settled;
   }
 
-  /** Settles here when it is confirmed on the agent that runs; else in the next agent, as a resumed run. */
+  /** Settles here when it is confirmed on the agent that runs, or taken back before it; else in the next agent, as a resumed run. */
   async #wait(command: string, context: RunContext): Promise<Document> {
     this.#asking.set(`${command} ${context.id}`, context);
     return resultOf(await this.#options.changes.settled(command, context.id));

@@ -11,7 +11,7 @@ export interface KeeperOptions {
   readonly store: RemoteStore;
   readonly clock: Clock;
   readonly log: Log;
-  readonly onConfirmed: (entry: Entry) => void;
+  readonly onSettled: (entry: Entry) => void;
 }
 
 export class Keeper {
@@ -49,7 +49,7 @@ export class Keeper {
 
   /** The entry of what the input has settled. Rejects when the disk does not take it; then nothing has changed. */
   async step(input: ConfigInput): Promise<Entry | undefined> {
-    const { store, log, onConfirmed } = this.#options;
+    const { store, log, onSettled } = this.#options;
     const { state, effects } = next(this.#state, input);
     if (effects.length === 0) return undefined;
     const isBack = effects.some(({ kind }) => kind === 'switch') && state.trial === null;
@@ -69,7 +69,7 @@ export class Keeper {
     const { entry } = answer;
     const { revision, outcome, why } = entry;
     log[outcome === 'confirmed' ? 'info' : 'warn'](`configuration ${outcome}`, { revision, reason: why });
-    if (outcome === 'confirmed') onConfirmed(entry);
+    onSettled(entry);
     return entry;
   }
 

@@ -62,7 +62,9 @@ export class RemoteConfig {
     this.#keeper = new Keeper({
       ...options,
       store: this.#store,
-      onConfirmed: (entry) => {
+      onSettled: (entry) => {
+        // What is taken back from under the agent that runs on it is told by the next one.
+        if (entry.outcome === 'reverted' && this.#running?.revision === entry.revision) return;
         this.#waiting.get(`${entry.command} ${entry.id}`)?.(entry);
         this.#waiting.delete(`${entry.command} ${entry.id}`);
       },
@@ -137,7 +139,10 @@ export class RemoteConfig {
     return history.findLast((entry) => entry.command === command && entry.id === id);
   }
 
-  /** Resolves when the change is confirmed; one that is taken back ends this agent, and the next one tells. */
+  /**
+   * Resolves when the change is confirmed, or taken back before the agent ran on it. What is taken back later ends this
+   * agent, and the next one tells.
+   */
   settled(command: string, id: string): Promise<Entry> {
     return new Promise((resolve) => {
       this.#waiting.set(`${command} ${id}`, resolve);

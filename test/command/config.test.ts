@@ -59,3 +59,16 @@ test('a change is planned, set, confirmed by its token, listed and rolled back',
   assert.match(String(await ask('config.cancel')), /nothing is on trial/);
   assert.match(String(await ask('config.rollback', { base: 0 })), /base must be 1/);
 });
+
+test('a change that is cancelled before the agent runs on it ends, and says so', async () => {
+  const { remote, clock, switches } = await rig(FILE);
+  const noLink = (): Promise<void> => new Promise(() => undefined);
+  const change = new ConfigChange({ clock, changes: remote, busy: () => undefined, onConfirmed: () => undefined });
+  const ask = asker(change.commands, () => undefined, noLink);
+  const setting = ask('config.set', { base: 0, patch: { broker: { keepAlive: '20s' } } });
+  while (remote.busy === undefined) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(await ask('config.cancel'), { reverted: 1 });
+  clock.pass(10_000);
+  assert.match(String(await setting), /revision 1 was taken back: cancelled by command/);
+  assert.equal(switches(), 0);
+});

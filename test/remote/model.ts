@@ -72,7 +72,7 @@ function end(device: Device): void {
 async function start(device: Device): Promise<{ keeper: Keeper; store: RemoteStore; wrong: string | undefined }> {
   const { disk, fault } = device;
   const store = new RemoteStore(disk, SILENT);
-  const keeper = new Keeper({ store, clock: new HandClock(), log: SILENT, onConfirmed: nothing });
+  const keeper = new Keeper({ store, clock: new HandClock(), log: SILENT, onSettled: nothing });
   // What the process finds, it trusts at once.
   if (fault !== 'none') disk.deaf = fault === 'no sync at all' ? 'always' : 'until written';
   await keeper.start({ boot: String(device.boot), nowMs: device.nowMs }, async () => 'h');
