@@ -2,7 +2,7 @@
  * Holds the state of trial.ts, and puts each step on the disk before anything acts on it. A step that takes a trial back
  * happens also when the disk takes nothing: a device must not stay on a configuration that nobody has confirmed.
  */
-import { reasonOf } from '../fault.ts';
+import { reasonOf, systemCodeOf } from '../fault.ts';
 import type { Clock, Log } from '../ports.ts';
 import type { RemoteStore } from './store.ts';
 import { type ConfigInput, type ConfigState, type Entry, next, NO_REMOTE, type Stamp } from './trial.ts';
@@ -34,7 +34,14 @@ export class Keeper {
     const { trial } = this.#state;
     if (trial !== null) {
       const readable = (await store.overlay(trial)) !== undefined;
-      await this.step({ kind: 'start', ...now, readable, stamp: this.stamp(await hash()) });
+      const stamp = this.stamp(await hash());
+      try {
+        await this.step({ kind: 'start', ...now, readable, stamp });
+      } catch (error) {
+        // Starts that are not counted could go on for ever.
+        if (systemCodeOf(error) === undefined) throw error;
+        await this.step({ kind: 'revert', why: `its start could not be written down: ${reasonOf(error)}`, stamp });
+      }
       if (this.#state.trial !== null) log.warn('configuration on trial: it goes on', { revision: trial.revision });
     }
     await store.clean(this.#state).catch((error: unknown) => {

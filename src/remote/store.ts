@@ -3,6 +3,7 @@
  * overlay's file never changes. Each step is on stable storage before the next begins, and nothing is trusted, or cleaned
  * up by, before it is synced again at a start: what a kill left in the page cache a power cut would take back.
  */
+import { reasonOf, systemCodeOf } from '../fault.ts';
 import type { Log } from '../ports.ts';
 import type { ConfigDisk } from './disk.ts';
 import { decodeDocument, encodeDocument, type Overlay, parseOverlay, parseState, sha256 } from './documents.ts';
@@ -32,7 +33,7 @@ export class RemoteStore {
     this.#log = log;
   }
 
-  /** Never rejects over a damaged file. */
+  /** Never rejects over a damaged file, nor over a disk that fails: who does not start can not be mended from afar. */
   async open(): Promise<ConfigState> {
     for (const name of [STATE, STATE_OLD]) {
       const bytes = await this.#settled(name);
@@ -46,7 +47,7 @@ export class RemoteStore {
       if (bytes !== undefined) {
         this.damaged = true;
         this.#log.error('remote configuration: its state is damaged', { name });
-        await this.#disk.write(`${name}.bad`, bytes);
+        if (bytes.length > 0) await this.#attempt(`${name}.bad`, () => this.#disk.write(`${name}.bad`, bytes));
       }
     }
     this.lost = this.damaged;
@@ -86,7 +87,7 @@ export class RemoteStore {
   /** `{}` where there is none; undefined when it can not be read as it was written. */
   async overlay({ file, sha }: Revision): Promise<Overlay | undefined> {
     if (file === null) return { patch: {}, was: {} };
-    const bytes = await this.#disk.read(file);
+    const bytes = await this.#attempt(file, () => this.#disk.read(file));
     if (bytes === undefined || sha256(bytes) !== sha) return undefined;
     return parseOverlay(decodeDocument(bytes));
   }
@@ -110,12 +111,27 @@ export class RemoteStore {
     }
   }
 
+  /** Empty: it is there, and the disk does not give it. */
   async #settled(name: string): Promise<Buffer | undefined> {
-    const bytes = await this.#disk.read(name);
-    if (bytes === undefined) return undefined;
-    await this.#disk.sync(name);
-    await this.#disk.syncNames();
-    return bytes;
+    const found = await this.#attempt(name, async () => ({ bytes: await this.#disk.read(name) }));
+    if (found === undefined) return Buffer.alloc(0);
+    if (found.bytes === undefined) return undefined;
+    await this.#attempt(name, async () => {
+      await this.#disk.sync(name);
+      await this.#disk.syncNames();
+    });
+    return found.bytes;
+  }
+
+  /** Undefined where the disk fails, which is told. */
+  async #attempt<Result>(name: string, run: () => Promise<Result>): Promise<Result | undefined> {
+    try {
+      return await run();
+    } catch (error) {
+      if (systemCodeOf(error) === undefined) throw error;
+      this.#log.error('remote configuration: the disk fails', { name, reason: reasonOf(error) });
+      return undefined;
+    }
   }
 
   async #replace(name: string, bytes: Buffer): Promise<void> {

@@ -157,6 +157,41 @@ test('where the state is lost in both copies, what ran last still runs, and says
   );
 });
 
+test('a disk that gives a file no more keeps no agent from its start', async () => {
+  const cases = [
+    [/^state\.json$/, 'debug', []],
+    [/^state/, 'debug', ['config.base-conflict', 'config.damaged']],
+    [/^ov-2/, 'debug', ['config.base-conflict']],
+    [/^(ov|last)/, 'info', ['config.base-conflict']],
+  ] as const;
+  for (const [names, level, degraded] of cases) {
+    const { remote, again, disk } = await rig(FILE);
+    await change(remote, 0, { log: { level: 'warn' } });
+    await change(remote, 1, { log: { level: 'debug' } });
+    const read = disk.read.bind(disk);
+    disk.read = (name) => (names.test(name) ? Promise.reject(systemError('EIO')) : read(name));
+    const after = await again(FILE);
+    assert.deepEqual([names, after.running.config.log.level, after.degraded], [names, level, degraded]);
+  }
+});
+
+test('a disk that takes nothing keeps no agent from its start, and ends what is on trial', async () => {
+  const { remote, again, disk } = await rig(FILE);
+  await change(remote, 0, { log: { level: 'debug' } });
+  assert.equal(await codeOf(set(remote, 1, { broker: { keepAlive: '20s' } })), 'begun');
+  disk.write = () => Promise.reject(systemError('ENOSPC'));
+  disk.sync = () => Promise.reject(systemError('EROFS'));
+  const after = await again(FILE);
+  assert.deepEqual([after.running.revision, after.running.config.log.level, after.busy], [1, 'debug', undefined]);
+  const read = disk.read.bind(disk);
+  disk.read = async (name) => (name.startsWith('state.json') ? Buffer.from('torn') : read(name));
+  assert.equal((await again(FILE)).running.config.log.level, 'debug');
+});
+
+function systemError(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
 test('another boot takes back what was on trial, and config.set hears why', async () => {
   const { remote, again } = await rig(FILE);
   assert.equal(await codeOf(set(remote, 0, { broker: { keepAlive: '20s' } })), 'begun');
