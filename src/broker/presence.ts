@@ -70,12 +70,15 @@ export class Presence {
     return { topic: topics.status, payload: Buffer.from(text, 'utf8'), delayMs: willDelayMs };
   }
 
-  /** The link is up: birth. */
-  /** Of the connection that there is, or was last; undefined before the first. */
+  /**
+   * Of the connection that there is. Undefined while there is none, and on a new one until its status is said: what the
+   * broker kept for us comes with CONNACK already, and a request held back since the last session must not pass for one of it.
+   */
   get session(): string | undefined {
-    return this.#session === '' ? undefined : this.#session;
+    return this.#link === undefined ? undefined : this.#session;
   }
 
+  /** The link is up: birth. */
   up(link: Link, session: string): void {
     const { clock, topics, info } = this.#options;
     this.#link = link;
