@@ -13,6 +13,7 @@ import { judgeSession, plantWitnesses, witnessesOf } from './witness.ts';
 
 /** A session that is not ours a second time within this is another client's doing, milliseconds. */
 const FOREIGN_AGAIN_MS = 3_600_000;
+const MARK_AGAIN_MS = 10_000;
 
 /** Where session marks are kept: the ledger. */
 export interface SessionStore {
@@ -126,10 +127,7 @@ export class Connection {
     this.#link?.destroy({ word: 'own.ended', text: why });
   }
 
-  /**
-   * Ends the link in the ordinary way, with DISCONNECT, and connects again at once; without a link, what waits for its next
-   * attempt is tried now. For credentials that changed, or a clock that was set.
-   */
+  /** Ends the link with DISCONNECT and connects again at once; without a link, what waits for its next attempt is tried now. */
   renew(why: string): void {
     if (this.#link !== undefined) {
       this.#link.end({ word: 'own.ended', text: why }).catch((error: unknown) => {
@@ -253,15 +251,19 @@ export class Connection {
     const forgotten = plan.kind === 'resume' || plan.forgotten;
     if (mark !== undefined) held = await this.#mark(mark, forgotten);
     const generation = mark?.generation ?? store.session?.generation ?? 0;
-    if (this.#link === link && held === undefined && !(await this.#isOurs(link, generation, mark !== undefined)))
-      return;
+    const isNew = mark !== undefined;
+    if (this.#link === link && held === undefined && !(await this.#isOurs(link, generation, isNew))) return;
     if (this.#link !== link) return;
-    if (this.#phase !== 'running') {
-      await link.end();
-      return;
-    }
+    if (this.#phase !== 'running') return link.end();
     traffic.up(link, session, generation, held);
+    if (held !== undefined && barred === undefined) this.#markAgain(link);
     if (url !== urls[0]) this.#home.away();
+  }
+
+  /** The disk may be well again long before the link ends by itself. */
+  #markAgain(link: Link): void {
+    const again = (): void => (this.#link === link ? this.renew('its session could not be marked') : undefined);
+    this.#options.clock.after(MARK_AGAIN_MS, again);
   }
 
   /** False: the session is another client's and the link is ended, or it ended by itself. */

@@ -5,7 +5,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Bill } from '../../../src/demo/audit.ts';
 import { stateStore } from '../../../src/platform/state-store.ts';
 import { seededRandom } from '../../../src/workbench/random.ts';
@@ -90,8 +90,11 @@ async function lossOf({ files, said }: DiskImage, directory: string): Promise<Lo
   await rm(directory, { recursive: true, force: true });
   const ledgerDirectory = join(directory, 'ledger');
   await mkdir(join(directory, 'ledger/quarantine'), { recursive: true });
-  await mkdir(join(directory, 'state'));
-  for (const [name, bytes] of files) await writeFile(join(directory, name), bytes);
+  for (const [name, bytes] of files) {
+    const path = join(directory, name);
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, bytes);
+  }
   const answered = new Set([...said.matchAll(/ACK \S+ (\d+)\n/g)].map(([, seq]) => seq));
   const ledger = await openLedger(ledgerDirectory, { segmentBytes: SEGMENT_BYTES, receipts: true });
   await ledger.close();
