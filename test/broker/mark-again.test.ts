@@ -32,7 +32,7 @@ function linkTo(listener: LinkListener): Link {
     unsubscribe: () => Promise.resolve(true),
     end,
     destroy: (why) => void end(why),
-  } as Link;
+  };
 }
 
 test('a link whose session could not be marked is made anew after a while, and events leave as soon as the disk is well', async (t) => {
