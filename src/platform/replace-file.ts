@@ -9,7 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
 
@@ -22,7 +22,8 @@ export function replaceFile(path: string, text: string): void {
   // Never through a link that somebody else has put there.
   const file = openSync(fresh, 'wx', 0o600);
   try {
-    writeSync(file, text);
+    // All of it or an error: writeSync may stop half way on a disk that is all but full.
+    writeFileSync(file, text);
     fchmodSync(file, mode & 0o777);
     if (process.getuid?.() === 0) fchownSync(file, uid, gid);
     fsyncSync(file);
