@@ -140,7 +140,9 @@ export class InstalledPairs implements DevicePairs {
   drop({ files }: StagedPair): void {
     this.#trial = undefined;
     const { cert } = namesOf(files);
-    if (cert === this.#installed?.active.cert || cert === this.#installed?.previous?.cert) return;
+    // What the disk says: a write of it may have failed only after it was done, and another agent may have done one since.
+    const installed = this.#read() ?? this.#installed;
+    if (cert === installed?.active.cert || cert === installed?.previous?.cert) return;
     try {
       removeDurably(files.cert);
     } catch (error) {

@@ -109,6 +109,18 @@ test('the installed certificate with another chain under it is another pair: dro
   assert.equal(existsSync(other.files.cert), false);
 });
 
+test('what the disk says is installed is not dropped, whoever installed it', async (t) => {
+  const { authority, configured, open } = await bench(t);
+  // An agent that was ended in the middle of a trial, and the one after it, which is given the same certificate again.
+  const [before, after] = [open(), open()];
+  const pem = await authority.issueFor(before.request().csr);
+  const pair = before.stage(pem);
+  before.try(pair);
+  after.promote(after.stage(pem), 'c2');
+  before.drop(pair);
+  assert.deepEqual(after.filesFor(configured), { ca: configured.ca, ...pair.files });
+});
+
 test('a certificate that is put there by hand later counts instead of the installed one', async (t) => {
   const { authority, configured, open } = await bench(t);
   const pairs = open();
