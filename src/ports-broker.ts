@@ -16,6 +16,8 @@ export interface LinkTarget {
   readonly connectTimeoutMs: number;
   /** Undefined: none. */
   readonly will: { readonly topic: string; readonly payload: Buffer; readonly delayMs: number } | undefined;
+  /** Gives the attempt up; of a link that is up it says nothing. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -153,7 +155,9 @@ export interface LinkOpener {
    * Whether a link could come up, up to CONNECT, which is not sent: so nothing changes at the broker. Undefined: it could.
    * Never rejects.
    */
-  probe(target: Pick<LinkTarget, 'url' | 'clientIdentifier' | 'connectTimeoutMs'>): Promise<LinkEnd | undefined>;
+  probe(
+    target: Pick<LinkTarget, 'url' | 'clientIdentifier' | 'connectTimeoutMs' | 'signal'>,
+  ): Promise<LinkEnd | undefined>;
 }
 
 /** The files that a link proves itself with may be renewed while it is up. */

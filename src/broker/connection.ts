@@ -14,6 +14,8 @@ import { judgeSession, plantWitnesses, witnessesOf } from './witness.ts';
 /** A session that is not ours a second time within this is another client's doing, milliseconds. */
 const FOREIGN_AGAIN_MS = 3_600_000;
 const MARK_AGAIN_MS = 10_000;
+/** Time for an attempt to end by itself when nothing more is wanted; a broker that is silent would take longer. */
+const STOP_MS = 2000;
 
 /** Where session marks are kept: the ledger. */
 export interface SessionStore {
@@ -81,6 +83,7 @@ export class Connection {
   #upSinceMs: number | undefined;
   #waiting: Timer | undefined;
   #attempt: Promise<void> | undefined;
+  #ending = new AbortController();
   #lastEnd: ConnectionFigures['lastEnd'];
   /** What was told since the last link was up: each word once. */
   readonly #told = new Set<LinkWord>();
@@ -157,9 +160,10 @@ export class Connection {
     this.#phase = 'stopped';
     this.#waiting?.cancel();
     this.#home.cancel();
-    const link = this.#link;
-    if (link !== undefined) await link.end();
+    await this.#link?.end();
+    const late = this.#options.clock.after(STOP_MS, () => this.#ending.abort());
     await this.#attempt;
+    late.cancel();
   }
 
   /** The wall clock is better than it was: what only failed for want of it is tried at once. */
@@ -179,14 +183,14 @@ export class Connection {
   }
 
   async #probe(url: string): Promise<LinkEnd | undefined> {
-    const { opener, target } = this.#options;
-    return opener.probe({ ...target, url });
+    return this.#options.opener.probe({ ...this.#options.target, url, signal: this.#ending.signal });
   }
 
   #try(): void {
     this.#waiting?.cancel();
     this.#waiting = undefined;
     if (this.#phase !== 'running') return;
+    this.#ending = new AbortController();
     this.#attempt = this.#open().catch((error: unknown) => {
       this.#options.log.error('broker connection: attempt failed', { reason: reasonOf(error) });
       this.#retry({ word: 'network.unreachable', text: reasonOf(error) });
@@ -211,16 +215,13 @@ export class Connection {
     const cleanStart = plan.kind === 'clean' && held === undefined;
     const session = newSession();
     const will = traffic.opening(session);
-    const wanted = { ...target, url, cleanStart: false, will };
+    const wanted = { ...target, url, cleanStart: false, will, signal: this.#ending.signal };
     if (cleanStart) {
       const why = plan.kind === 'clean' ? plan.why : undefined;
       if (why !== this.#cleanTold) log.info('broker session: clean start', { reason: why });
       this.#cleanTold = why;
       const refused = await this.#discardSession(wanted);
-      if (refused !== undefined) {
-        this.#retry(refused);
-        return;
-      }
+      if (refused !== undefined) return this.#retry(refused);
     }
     // On a trial the session at the other end may be nobody's, or another client's: it says nothing of ours.
     const life = { over: false, ours: barred === undefined || plan.kind === 'resume' };

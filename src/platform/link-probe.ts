@@ -12,10 +12,19 @@ import type { LinkCredentials } from './mqtt-link.ts';
 
 /** With TLS 1.3 a broker judges our certificate after its own part is done, and may say so without a ticket, milliseconds. */
 const VERDICT_MS = 1000;
+export const GIVEN_UP: LinkEnd = { word: 'own.ended', text: 'given up by this side' };
+
+interface ProbeTarget {
+  readonly url: string;
+  readonly device: string;
+  readonly timeoutMs: number;
+  /** Gives it up. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** Undefined: it could. */
 export async function probeLink(
-  { url, device, timeoutMs }: { readonly url: string; readonly device: string; readonly timeoutMs: number },
+  { url, device, timeoutMs, signal }: ProbeTarget,
   credentials: LinkCredentials,
   clock: FlooredClock,
 ): Promise<LinkEnd | undefined> {
@@ -24,8 +33,10 @@ export async function probeLink(
   const library = address.transport === 'websocket' ? await loadWebSocket() : undefined;
   return new Promise((settle) => {
     let phase: EndContext['phase'] = 'tcp';
+    const giveUp = (): void => done(GIVEN_UP);
     const done = (end: LinkEnd | undefined): void => {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', giveUp);
       settle(end);
       opened.socket.destroy();
     };
@@ -79,5 +90,7 @@ export async function probeLink(
     opened.socket.once('close', () => done({ word: 'network.lost', text: 'the connection was closed' }));
     if (!address.isSecure && library === undefined) opened.socket.once('connect', () => done(undefined));
     opened.stream.resume();
+    if (signal?.aborted === true) giveUp();
+    signal?.addEventListener('abort', giveUp, { once: true });
   });
 }

@@ -17,7 +17,7 @@ import { systemClock } from './clock.ts';
 import type { CertificateFacts } from './identity.ts';
 import { clockWords, type EndContext, endOfBadPacket, endOfError, endOfReasonCode, endOfUpgrade } from './link-end.ts';
 import { type BadPacket, PacketGate } from './packet-gate.ts';
-import { probeLink } from './link-probe.ts';
+import { GIVEN_UP, probeLink } from './link-probe.ts';
 import { messageOf, rejectAsFault, termsOf, tooLarge, wasSubscribed } from './mqtt-answers.ts';
 import { publishBytes } from './publish-bytes.ts';
 import { Tap } from './tap.ts';
@@ -91,9 +91,9 @@ export function mqttLinkOpener(
         return { kind: 'refused', end: { word: 'identity.files', text: reasonOf(error) } };
       }
     },
-    probe: async ({ url, clientIdentifier, connectTimeoutMs }) => {
+    probe: async ({ url, clientIdentifier, connectTimeoutMs: timeoutMs, signal }) => {
       try {
-        return await probeLink({ url, device: clientIdentifier, timeoutMs: connectTimeoutMs }, forProbe(), clock);
+        return await probeLink({ url, device: clientIdentifier, timeoutMs, signal }, forProbe(), clock);
       } catch (error) {
         return { word: 'identity.files', text: reasonOf(error) };
       }
@@ -162,6 +162,10 @@ class Attempt {
         if (!this.#over) this.#listener.message(messageOf(topic, payload, packet));
       });
       client.connect();
+      const { signal } = this.#target;
+      const giveUp = (): void => void (this.#up || this.#fail(GIVEN_UP));
+      if (signal?.aborted === true) giveUp();
+      signal?.addEventListener('abort', giveUp, { once: true });
     });
   }
 

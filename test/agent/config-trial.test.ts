@@ -3,6 +3,9 @@
  * confirmed the device is back on what held before; and while it is on trial no event leaves.
  */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { until } from '../rig/wait.ts';
 import { temporaryDirectory } from '../rig/temp.ts';
@@ -10,7 +13,7 @@ import { builtProgram } from '../rig/agent-process.ts';
 import { type Device, setTrialStage, type TrialStage } from '../config-trial/stage.ts';
 import { type Document, type Heard, isFinal, type Operator } from '../config-trial/operator.ts';
 
-const DEADLINE_MS = 30_000;
+const DEADLINE_MS = 45_000;
 
 async function stageOf(t: TestContext): Promise<{ readonly stage: TrialStage; readonly device: Device }> {
   const stage = await setTrialStage(await temporaryDirectory(t), ['pump-1'], builtProgram());
@@ -110,4 +113,28 @@ test('back from a wrong broker, which neither drains the ledger nor has its rece
   assert.deepEqual([sales(atOther), new Set(sales(atHome)).size, sales(atHome).length], [[], 2, 2]);
   const connected = device.agent.child.lines.filter((line) => line.includes('broker connected'));
   assert.match(connected.at(-1) ?? '', /session_present=true/);
+});
+
+test('back from a broker that takes connections and says nothing, in the same process', async (t) => {
+  const stage = await setTrialStage(await temporaryDirectory(t), ['pump-1'], builtProgram());
+  t.after(() => stage.close());
+  const [device] = stage.devices;
+  assert.ok(device !== undefined);
+  const { broker, ...others } = JSON.parse(await readFile(device.config, 'utf8')) as { readonly broker: object };
+  // An attempt takes longer than the end of an agent may else.
+  await writeFile(device.config, JSON.stringify({ ...others, broker: { ...broker, connectTimeout: '20s' } }));
+  const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+  t.after(() => silent.close());
+  await once(silent, 'listening');
+  const { port } = silent.address() as AddressInfo;
+  device.agent.start();
+  await online(stage.atHome, device, () => true);
+  const patch = { broker: { urls: [`mqtts://127.0.0.1:${port}`] } };
+  await stage.atHome.command(device.id, 'config.set', 'c1', { base: 0, patch, within: '10s' });
+  const set = await answered(stage.atHome, device, 'config.set', 'c1');
+  assert.match(String((set.payload['error'] as Document)['message']), /not confirmed within 10 s/);
+  assert.deepEqual(
+    device.agent.child.lines.filter((line) => line.includes('takes too long')),
+    [],
+  );
 });
