@@ -44,6 +44,8 @@ export class InstalledPairs implements DevicePairs {
   readonly #options: InstalledPairsOptions;
   #installed: Installed | undefined;
   #trial: PairFiles | undefined;
+  /** From when it is judged until it is installed or dropped. */
+  #staged: PairFiles | undefined;
 
   constructor(options: InstalledPairsOptions) {
     this.#options = options;
@@ -115,6 +117,7 @@ export class InstalledPairs implements DevicePairs {
     // As the connection will: PEM, key and certificate of one pair, permissions.
     const paths = this.#paths(files);
     loadIdentity({ ca: paths.cert, ...paths });
+    this.#staged = files;
     return stagedPair(paths, own);
   }
 
@@ -133,12 +136,14 @@ export class InstalledPairs implements DevicePairs {
     this.#write('installed.json', `${JSON.stringify(installed)}\n`);
     this.#installed = installed;
     this.#trial = undefined;
+    this.#staged = undefined;
     this.#forget(undefined);
   }
 
   /** Back to what holds; the certificate goes, its key may still wait for a better one. */
   drop({ files }: StagedPair): void {
     this.#trial = undefined;
+    this.#staged = undefined;
     const { cert } = namesOf(files);
     // What the disk says: a write of it may have failed only after it was done, and another agent may have done one since.
     const installed = this.#read() ?? this.#installed;
@@ -184,7 +189,7 @@ export class InstalledPairs implements DevicePairs {
   /** Keys and certificates that nothing needs any more. `fresh`: a key that has just been made. */
   #forget(fresh: string | undefined): void {
     const { directory, log } = this.#options;
-    const pairs = [this.#installed?.active, this.#installed?.previous].flatMap((pair) => pair ?? []);
+    const pairs = [this.#installed?.active, this.#installed?.previous, this.#staged].flatMap((pair) => pair ?? []);
     const needed = new Set(['installed.json', ...pairs.flatMap(({ cert, key }) => [cert, key])]);
     try {
       const files = readdirSync(directory).filter((name) => !needed.has(name));
@@ -193,7 +198,7 @@ export class InstalledPairs implements DevicePairs {
         .map((name) => ({ name, madeMs: statSync(join(directory, name)).mtimeMs }))
         .sort((a, b) => b.madeMs - a.madeMs)
         .slice(WAITING_MAX - (fresh === undefined ? 0 : 1));
-      const certificates = files.filter((name) => name.endsWith('.pem') && name !== this.#trial?.cert);
+      const certificates = files.filter((name) => name.endsWith('.pem'));
       for (const name of [...waiting.map((each) => each.name), ...certificates]) unlinkSync(join(directory, name));
     } catch (error) {
       log.warn('keys that are no longer needed could not be removed', { reason: reasonOf(error) });

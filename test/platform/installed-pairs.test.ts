@@ -121,6 +121,18 @@ test('what the disk says is installed is not dropped, whoever installed it', asy
   assert.deepEqual(after.filesFor(configured), { ca: configured.ca, ...pair.files });
 });
 
+test('requests that are made while a certificate is tried leave it and its key alone', async (t) => {
+  const { authority, configured, open, files } = await bench(t);
+  const pairs = open();
+  const pair = pairs.stage(await authority.issueFor(pairs.request().csr));
+  for (let more = 0; more < 3; more += 1) pairs.request();
+  pairs.try(pair);
+  for (let more = 0; more < 3; more += 1) pairs.request();
+  pairs.promote(pair, 'c1');
+  assert.deepEqual(open().filesFor(configured), { ca: configured.ca, ...pair.files });
+  assert.equal(files().length, 5, 'the pair, what says so, and two keys that wait');
+});
+
 test('a certificate that is put there by hand later counts instead of the installed one', async (t) => {
   const { authority, configured, open } = await bench(t);
   const pairs = open();
