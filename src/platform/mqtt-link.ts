@@ -15,6 +15,7 @@ import { type BrokerSocket, loadWebSocket, openBrokerSocket, type WebSocketLibra
 import type { FlooredClock } from '../ports.ts';
 import { systemClock } from './clock.ts';
 import type { CertificateFacts } from './identity.ts';
+import { InboundStore } from './inbound-store.ts';
 import { clockWords, type EndContext, endOfBadPacket, endOfError, endOfReasonCode, endOfUpgrade } from './link-end.ts';
 import { type BadPacket, PacketGate } from './packet-gate.ts';
 import { GIVEN_UP, probeLink } from './link-probe.ts';
@@ -199,7 +200,7 @@ class Attempt {
       messageIdProvider: new OwnRangeIdentifiers(),
       // Its own stores are gone once it has ended, and packets that came in one chunk with a bad one are handled after that:
       // an acknowledgement among them then ends the process (5.16.0, found by `npm run fuzz`).
-      incomingStore: new Store({ clean: false }),
+      incomingStore: new InboundStore(),
       outgoingStore: new Store({ clean: false }),
       log: () => undefined,
     };
