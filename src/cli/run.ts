@@ -36,6 +36,7 @@ import type { BaseRead, RemoteConfig, Running } from '../remote/remote-config.ts
 import { VERSION } from '../version.ts';
 import { loadConfig } from './config-file.ts';
 import {
+  asConnected,
   credentialFiles,
   credentialsOf,
   installedPairsOf,
@@ -61,7 +62,14 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   const supervisor = systemdSupervisor();
   const read = (): BaseRead => {
     const again = loadConfig(values.config);
-    return again.kind === 'valid' ? { kind: 'valid', ...baseOf(again) } : { kind: 'invalid', text: again.text };
+    if (again.kind === 'invalid') return { kind: 'invalid', text: again.text };
+    try {
+      // As the next agent does first, and would end the process over.
+      firstCredentials(asConnected(again.config), log);
+    } catch (error) {
+      return { kind: 'invalid', text: reasonOf(error) };
+    }
+    return { kind: 'valid', ...baseOf(again) };
   };
   try {
     await serve({

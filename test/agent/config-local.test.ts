@@ -7,6 +7,7 @@ import { type Document, type Heard, isFinal, type Operator } from '../config-tri
 import { type Device, setTrialStage } from '../config-trial/stage.ts';
 import { builtProgram } from '../rig/agent-process.ts';
 import { temporaryDirectory } from '../rig/temp.ts';
+import { until } from '../rig/wait.ts';
 
 const DEADLINE_MS = 30_000;
 
@@ -56,6 +57,13 @@ test('an edited device.json is run at SIGHUP, a wrong one changes nothing, and a
     (degraded as string[]).includes('config.invalid'),
   );
   assert.equal(configOf(wrong.payload)['revision'], 1);
+
+  // Nor does one that names a file which is not there: the next agent could not be started on it.
+  await writeFile(device.config, good.replace('/ca.pem', '/other-ca.pem'));
+  device.agent.signal('SIGHUP');
+  const isTold = (): boolean =>
+    device.agent.child.lines.some((line) => line.includes('is not valid') && line.includes('/other-ca.pem'));
+  await until(isTold, 'the file told', DEADLINE_MS);
 
   await writeFile(device.config, good);
   await edit(device, () => ({ host: { every: '45s' }, log: { level: 'debug' } }));
