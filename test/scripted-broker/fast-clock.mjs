@@ -1,6 +1,6 @@
 // Loaded into the built agent with `node --import`: its timers and its monotonic clock run SPEED times faster, so that a
 // test can see a wait of minutes through, and its chance is scaled by LUCK, so that many cuts in a row do not wait long.
-// Wall time stays as it is.
+// Wall time runs along: against the monotonic clock it would seem to be set back all the time.
 import { syncBuiltinESMExports } from 'node:module';
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
@@ -17,6 +17,9 @@ for (const name of ['setTimeout', 'setInterval']) {
 }
 const now = performance.now.bind(performance);
 Object.defineProperty(performance, 'now', { value: () => now() * speed });
+const wall = Date.now.bind(Date);
+const started = wall();
+Date.now = () => Math.round(started + (wall() - started) * speed);
 const random = Math.random;
 Math.random = () => random() * luck;
 syncBuiltinESMExports();
