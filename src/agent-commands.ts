@@ -127,10 +127,8 @@ export class AgentCommands {
     this.#options = options;
     this.#tail = new LogTail({ ...ports, publish: (payload) => samples.publish(topics.log, payload) });
     this.#ring = new LogRing(ports.clock, ports.logControl);
-    this.#reboot = new HostReboot({
-      ...ports,
-      busy: () => options.remote.busy,
-    });
+    const installing = (): string | undefined => (this.#install.isRunning ? 'certificate.install' : undefined);
+    this.#reboot = new HostReboot({ ...ports, busy: () => options.remote.busy ?? installing() });
     const { connection } = options;
     this.#install = new CertificateInstall({
       ...ports,
@@ -140,7 +138,6 @@ export class AgentCommands {
       busy: () => options.remote.busy,
     });
     this.#logLevel = new Lease(ports.clock);
-    const installing = (): string | undefined => (this.#install.isRunning ? 'certificate.install' : undefined);
     this.#configChange = new ConfigChange({
       ...options,
       clock: ports.clock,

@@ -101,7 +101,10 @@ export class CertificateInstall {
     try {
       const pair = this.#stage(pem);
       await context.progress({ phase: 'probe' });
-      const refused = await probeCertificate(pair, broker);
+      const refused = await probeCertificate(pair, broker).catch((error: unknown) => {
+        pairs.drop(pair);
+        throw error;
+      });
       if (refused !== undefined) {
         pairs.drop(pair);
         throw new CommandFailure('certificate.refused', `${broker}: ${refused.word}: ${refused.text}`);
