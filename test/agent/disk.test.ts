@@ -9,7 +9,8 @@ import { Child } from '../../src/workbench/child.ts';
 import { makeTemporaryDirectory } from '../../src/workbench/temp.ts';
 import { fillWith } from '../rig/ballast.ts';
 import { until } from '../rig/wait.ts';
-import { setStage, type Stage } from './stage.ts';
+import { answered, degraded, received, sell } from './sales.ts';
+import { setStage } from './stage.ts';
 
 const DEADLINE_MS = 30_000;
 const run = promisify(execFile);
@@ -33,26 +34,6 @@ async function smallSegments(config: string): Promise<void> {
   const document = JSON.parse(await readFile(config, 'utf8')) as { ledger: Record<string, unknown> };
   document.ledger = { ...document.ledger, segmentBytes: '64KiB' };
   await writeFile(config, JSON.stringify(document));
-}
-
-function degraded(stage: Stage): readonly unknown[] {
-  const status = stage.seen().findLast((one) => one.topic === 'fp/v1/pump-42/up/status');
-  return (status?.payload['degraded'] ?? []) as readonly unknown[];
-}
-
-async function sell(stage: Stage, seq: number): Promise<void> {
-  await stage.meter(JSON.stringify({ k: 'sale', boot: 'a1', seq, ml: seq, cents: seq }));
-}
-
-function answered(stage: Stage, seq: number): boolean {
-  return stage.answers().includes(`ACK a1 ${seq}\n`);
-}
-
-function received(stage: Stage): number[] {
-  return stage
-    .seen()
-    .filter((one) => one.topic === 'fp/v1/pump-42/up/event/sale')
-    .map((one) => Number((one.payload['source'] as { readonly seq: string }).seq));
 }
 
 test('a full disk refuses sales without an answer, says so, and takes them again when there is room', async (t) => {

@@ -11,7 +11,8 @@ import { test, type TestContext } from 'node:test';
 import { promisify } from 'node:util';
 import { makeTemporaryDirectory } from '../../src/workbench/temp.ts';
 import { until } from '../rig/wait.ts';
-import { setStage, type Stage } from './stage.ts';
+import { answered, degraded, received, sell } from './sales.ts';
+import { setStage } from './stage.ts';
 
 const DEADLINE_MS = 40_000;
 const run = promisify(execFile);
@@ -55,26 +56,6 @@ async function failingDisk(t: TestContext): Promise<FailingDisk | undefined> {
       await mount();
     },
   };
-}
-
-function degraded(stage: Stage): readonly unknown[] {
-  const status = stage.seen().findLast((one) => one.topic === 'fp/v1/pump-42/up/status');
-  return (status?.payload['degraded'] ?? []) as readonly unknown[];
-}
-
-async function sell(stage: Stage, seq: number): Promise<void> {
-  await stage.meter(JSON.stringify({ k: 'sale', boot: 'a1', seq, ml: seq, cents: seq }));
-}
-
-function answered(stage: Stage, seq: number): boolean {
-  return stage.answers().includes(`ACK a1 ${seq}\n`);
-}
-
-function received(stage: Stage): number[] {
-  return stage
-    .seen()
-    .filter((one) => one.topic === 'fp/v1/pump-42/up/event/sale')
-    .map((one) => Number((one.payload['source'] as { readonly seq: string }).seq));
 }
 
 test('a disk that becomes read-only refuses sales without an answer, says so, and nothing is lost or doubled after it', async (t) => {
