@@ -2,10 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Connection } from '../../src/broker/connection.ts';
-import { systemChance } from '../../src/platform/chance.ts';
 import type { LinkWord } from '../../src/ports-broker.ts';
 import { HandClock } from '../sensor-rig.ts';
-import { keptLog } from '../serial-rig.ts';
+import { quietOptions } from './quiet-connection.ts';
 import { until } from '../rig/wait.ts';
 
 const DEADLINE_MS = 5000;
@@ -15,6 +14,7 @@ function refused(word: LinkWord): { connection: Connection; attempts: () => numb
   let attempts = 0;
   const clock = new HandClock();
   const connection = new Connection({
+    ...quietOptions(5),
     opener: {
       open: () => {
         attempts += 1;
@@ -23,31 +23,7 @@ function refused(word: LinkWord): { connection: Connection; attempts: () => numb
       probe: () => Promise.resolve({ word, text: word }),
     },
     store: { session: undefined, life: 1, epoch: 'E', markSession: () => Promise.resolve() },
-    traffic: {
-      opening: () => ({ topic: 't', payload: Buffer.alloc(0), delayMs: 0 }),
-      inbound: (chunk) => [chunk],
-      drained: () => undefined,
-      message: () => undefined,
-      up: () => undefined,
-      down: () => undefined,
-      quiesce: () => Promise.resolve(),
-      failed: () => undefined,
-    },
     clock,
-    chance: systemChance,
-    log: keptLog(),
-    urls: ['mqtts://127.0.0.1'],
-    returnAfterMs: 0,
-    topicRoot: 'fp/v1/pump-42',
-    target: {
-      protocol: 5,
-      clientIdentifier: 'pump-42',
-      keepAliveMs: 30_000,
-      sessionExpiryMs: 3_600_000,
-      connectTimeoutMs: 10_000,
-    },
-    held: () => undefined,
-    newSession: () => 's',
   });
   return { connection, attempts: () => attempts, clock };
 }

@@ -2,11 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Connection } from '../../src/broker/connection.ts';
-import { systemChance } from '../../src/platform/chance.ts';
 import type { Link, LinkEnd, LinkListener } from '../../src/ports-broker.ts';
 import { until } from '../rig/wait.ts';
 import { HandClock } from '../sensor-rig.ts';
-import { keptLog } from '../serial-rig.ts';
+import { QUIET_TRAFFIC, quietOptions } from './quiet-connection.ts';
 
 const DEADLINE_MS = 5000;
 
@@ -40,6 +39,7 @@ test('a link whose session could not be marked is made anew after a while, and e
   const held: (string | undefined)[] = [];
   let fails = true;
   const connection = new Connection({
+    ...quietOptions(4),
     opener: {
       open: (_target, listener) => Promise.resolve({ kind: 'up', link: linkTo(listener) }),
       probe: () => Promise.resolve(undefined),
@@ -50,31 +50,8 @@ test('a link whose session could not be marked is made anew after a while, and e
       epoch: 'E',
       markSession: () => (fails ? Promise.reject(new Error('EIO')) : Promise.resolve()),
     },
-    traffic: {
-      opening: () => ({ topic: 't', payload: Buffer.alloc(0), delayMs: 0 }),
-      inbound: (chunk) => [chunk],
-      drained: () => undefined,
-      message: () => undefined,
-      up: (_link, _session, _generation, eventsHeld) => void held.push(eventsHeld),
-      down: () => undefined,
-      quiesce: () => Promise.resolve(),
-      failed: () => undefined,
-    },
+    traffic: { ...QUIET_TRAFFIC, up: (_link, _session, _generation, eventsHeld) => void held.push(eventsHeld) },
     clock,
-    chance: systemChance,
-    log: keptLog(),
-    urls: ['mqtts://127.0.0.1'],
-    returnAfterMs: 0,
-    topicRoot: 'fp/v1/pump-42',
-    target: {
-      protocol: 4,
-      clientIdentifier: 'pump-42',
-      keepAliveMs: 30_000,
-      sessionExpiryMs: 3_600_000,
-      connectTimeoutMs: 10_000,
-    },
-    held: () => undefined,
-    newSession: () => 's',
   });
   t.after(() => connection.stop());
   connection.start();
