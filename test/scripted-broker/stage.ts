@@ -53,7 +53,7 @@ export interface Status {
 }
 
 export interface Outcome {
-  /** Source numbers of sales that never came. */
+  /** Sequence numbers of events that never came, the agent's own among them. */
   readonly lost: readonly number[];
   readonly repeats: number;
   readonly forks: number;
@@ -232,8 +232,10 @@ function eventsOf(broker: ScriptedBroker): Buffer[] {
 function judged(broker: ScriptedBroker, sold: number): Omit<Outcome, 'unsent'> {
   const deliveries = new Deliveries();
   for (const payload of eventsOf(broker)) deliveries.take(payload);
-  const came = new Set(salesOf(broker));
-  const lost = Array.from({ length: sold }, (_, at) => at + 1).filter((seq) => !came.has(seq));
+  const came = new Set(
+    eventsOf(broker).map((payload) => (JSON.parse(payload.toString('utf8')) as { seq: number }).seq),
+  );
+  const lost = Array.from({ length: seqOf(sold) }, (_, at) => at + 1).filter((seq) => !came.has(seq));
   const { repeats, forks, orderBreaks } = deliveries.figures;
   return { lost, repeats, forks, orderBreaks };
 }

@@ -8,7 +8,7 @@ import { testRandom } from '../rig/random.ts';
 import * as profiles from '../scripted-broker/profiles.ts';
 import type { Profile } from '../scripted-broker/profiles.ts';
 import type { Step } from '../scripted-broker/script.ts';
-import { type ScriptedStage, seqOf, setScriptedStage } from '../scripted-broker/stage.ts';
+import { type ScriptedStage, setScriptedStage } from '../scripted-broker/stage.ts';
 
 const EVENTS = 200;
 const BATCHES = 10;
@@ -98,6 +98,6 @@ test('EMQX 6.2.0 to 6.2.3 lose what was on its way at a cut, and nothing else', 
   assert.deepEqual(outcome, { repeats: 0, forks: 0, orderBreaks: 0, unsent: 0 });
   // Its fault (emqx #18441): a PUBLISH with DUP that it never took is acknowledged and thrown away.
   const dropped = [...stage.broker.dropped].sort((a, b) => a - b);
-  assert.deepEqual(lost.map(seqOf), dropped);
+  assert.deepEqual(lost, dropped);
   t.diagnostic(`${lost.length} lost`);
 });

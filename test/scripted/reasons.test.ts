@@ -142,7 +142,7 @@ for (const code of [0x90, 0x95, 0x99]) {
     assert.equal(attempts, 1, 'never sent again');
     assert.equal(stage.log(/dead letter/).length, 1);
     const { lost, repeats, forks } = await stage.finish();
-    assert.deepEqual({ lost, repeats, forks }, { lost: [5], repeats: 0, forks: 0 });
+    assert.deepEqual({ lost, repeats, forks }, { lost: [seqOf(5)], repeats: 0, forks: 0 });
   });
 }
 
