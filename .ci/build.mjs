@@ -163,7 +163,7 @@ function slimSerial() {
  * socket and node's own timers, so none of them is ever reached; without them the service is a few MiB smaller in memory.
  */
 function slimMqtt() {
-  const plugin = without('slim-mqtt', /^(ws|socks|worker-timers)$/, /node_modules\/mqtt\//);
+  const plugin = without('slim-mqtt', /^(ws|socks|\.\/socks|worker-timers)$/, /node_modules\/mqtt\//);
   return {
     name: plugin.name,
     setup(builder) {

@@ -3,8 +3,7 @@
  * so rolling over never waits for a disk to be zeroed; a small `reserve` takes over when no spare can be made, so that
  * marks, and with them delivery and repair, go on while a full disk refuses new events.
  */
-import assert from 'node:assert';
-import { reasonOf } from '../fault.ts';
+import { invariant, reasonOf } from '../fault.ts';
 import type { Log } from '../ports.ts';
 import type { DurableFile, LedgerFiles } from './files.ts';
 import { BODY_BYTES_MAX, encodeFrame, FRAME_HEADER_BYTES, FRAME_KIND, type FrameKind, frameBytes } from './frame.ts';
@@ -109,9 +108,9 @@ export class SegmentWriter {
   /** Writes frames as one commit; they are on stable storage when this resolves. Rejects with the system's error. */
   async write(frames: readonly FrameDraft[]): Promise<void> {
     const live = this.#live;
-    assert(live !== undefined, 'a commit needs a live segment');
+    invariant(live !== undefined, 'a commit needs a live segment');
     const size = commitBytes(frames);
-    assert(live.offset + size <= live.header.bytes, 'a commit must fit its segment');
+    invariant(live.offset + size <= live.header.bytes, 'a commit must fit its segment');
     const padding = paddingBehind(live.offset, size, live.header.bytes);
     const bytes = Buffer.allocUnsafe(size + padding);
     live.commit = (live.commit + 1) & 0xffff;

@@ -1,5 +1,8 @@
 /** Compresses away from the event loop: a diagnosis of some hundred kilobytes would else hold up a sensor's answer. */
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
 
-export const compress: (bytes: Buffer) => Promise<Buffer> = promisify<Buffer, Buffer>(gzip);
+/** Loaded when it is wanted: few devices are ever asked for a diagnosis, and all of them start. */
+export async function compress(bytes: Buffer): Promise<Buffer> {
+  const { gzip } = await import('node:zlib');
+  return promisify<Buffer, Buffer>(gzip)(bytes);
+}

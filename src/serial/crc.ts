@@ -3,8 +3,8 @@
  * error detection algorithms", 1993, section 15), table driven, a byte a step. The presets are those of the "Catalogue of
  * parametrised CRC algorithms" (reveng.sourceforge.io/crc-catalogue), under the names that device.json uses.
  */
-import assert from 'node:assert';
 import type { CrcParameters } from './framing.ts';
+import { invariant } from '../fault.ts';
 
 /** The CRC of `bytes[from, to)`, unsigned. */
 export type Crc = (bytes: Uint8Array, from: number, to: number) => number;
@@ -46,7 +46,7 @@ export const CRC_PRESETS: readonly string[] = [...PRESETS.keys()];
 /** The configuration has judged the name: that another one comes is a bug. */
 export function crcPreset(name: string): CrcParameters {
   const parameters = PRESETS.get(name);
-  assert(parameters !== undefined, `${name} is no preset of a CRC`);
+  invariant(parameters !== undefined, `${name} is no preset of a CRC`);
   return parameters;
 }
 

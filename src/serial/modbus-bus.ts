@@ -4,8 +4,7 @@
  * that owes an answer is not asked for anything else until that can not come any more; the other units are. Each sensor
  * has at most one read waiting, and the sensors take turns.
  */
-import assert from 'node:assert';
-import { reasonOf } from '../fault.ts';
+import { invariant, reasonOf } from '../fault.ts';
 import type { Clock, Log } from '../ports.ts';
 import type { PortSpec } from '../ports-line.ts';
 import type { CreateLine, Line, LineCounters } from './line.ts';
@@ -163,7 +162,7 @@ export class ModbusBus {
   }
 
   #read(seat: Seat, read: ModbusRead, options: ReadOptions): Promise<ModbusOutcome> {
-    assert(!this.#waiting.some((job) => job.seat === seat), 'a sensor has one read at a time on its bus');
+    invariant(!this.#waiting.some((job) => job.seat === seat), 'a sensor has one read at a time on its bus');
     if (this.#generation === undefined || !this.#started.has(seat)) return Promise.resolve(DOWN);
     return new Promise((settle) => {
       this.#waiting.push({ seat, read, options, settle });

@@ -137,25 +137,33 @@ test('scanning any bytes never throws, covers them in order, and finds each soun
   const junk = fc.uint8Array({ maxLength: 64 }).map((bytes) => ({ kind: 'junk' as const, bytes }));
   const sound = fc.uint8Array({ maxLength: 64 }).map((bytes) => ({ kind: 'sound' as const, bytes }));
   fc.assert(
-    fc.property(fc.array(fc.oneof(junk, sound), { maxLength: 12 }), fc.nat(100), (parts, zeros) => {
-      const pieces = parts.map(({ kind, bytes }) => {
-        if (kind === 'junk') return Buffer.concat([Buffer.from([0xf7]), bytes, Buffer.alloc(7 - (bytes.length % 8))]);
-        const frame = Buffer.alloc(frameBytes(bytes.length));
-        encodeFrame(frame, 0, 77, FRAME_KIND.event, 1, 5, [Buffer.from(bytes)]);
-        return frame;
-      });
-      const whole = Buffer.concat([...pieces, Buffer.alloc(zeros)]);
-      let at = 0;
-      let frames = 0;
-      for (const scanned of scanFrames(whole, 0, 77)) {
-        assert.equal(scanned.at, at);
-        if (scanned.kind === 'end') break;
-        if (scanned.kind === 'frame') frames += 1;
-        assert.ok(scanned.end > at && scanned.end < whole.length + 8);
-        at = scanned.end;
-      }
-      assert.equal(frames, parts.filter((part) => part.kind === 'sound').length);
-    }),
+    fc.property(
+      fc.array(fc.oneof(junk, sound), { maxLength: 12 }),
+      fc.oneof(fc.nat(100), fc.nat(20_000)),
+      (parts, zeros) => {
+        const pieces = parts.map(({ kind, bytes }) => {
+          if (kind === 'junk') return Buffer.concat([Buffer.from([0xf7]), bytes, Buffer.alloc(7 - (bytes.length % 8))]);
+          const frame = Buffer.alloc(frameBytes(bytes.length));
+          encodeFrame(frame, 0, 77, FRAME_KIND.event, 1, 5, [Buffer.from(bytes)]);
+          return frame;
+        });
+        const whole = Buffer.concat([...pieces, Buffer.alloc(zeros)]);
+        let at = 0;
+        let frames = 0;
+        for (const scanned of scanFrames(whole, 0, 77)) {
+          assert.equal(scanned.at, at);
+          if (scanned.kind === 'end') {
+            const used = whole.findLastIndex((byte) => byte !== 0) + 1;
+            assert.deepEqual([scanned.lastUsed, scanned.clean], [Math.max(used, at), used <= at]);
+            break;
+          }
+          if (scanned.kind === 'frame') frames += 1;
+          assert.ok(scanned.end > at && scanned.end < whole.length + 8);
+          at = scanned.end;
+        }
+        assert.equal(frames, parts.filter((part) => part.kind === 'sound').length);
+      },
+    ),
   );
 });
 
