@@ -19,7 +19,7 @@ import { eventSigner } from '../platform/event-signer.ts';
 import { CredentialWatch } from '../platform/credential-watch.ts';
 import { processFigures } from '../platform/process-figures.ts';
 import { parseJson } from '../platform/json.ts';
-import { ledgerFiles } from '../platform/ledger-files.ts';
+import { holdsLedger, ledgerFiles } from '../platform/ledger-files.ts';
 import { lineOpener } from '../platform/lines.ts';
 import { createLog } from '../platform/log.ts';
 import { type LinkCredentials, mqttLinkOpener } from '../platform/mqtt-link.ts';
@@ -65,7 +65,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     if (again.kind === 'invalid') return { kind: 'invalid', text: again.text };
     try {
       // As the next agent does first, and would end the process over.
-      firstCredentials(asConnected(again.config), log);
+      firstCredentials(asConnected(again.config), log, false);
     } catch (error) {
       return { kind: 'invalid', text: reasonOf(error) };
     }
@@ -89,13 +89,17 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Files that are wrong end the start. A credential that systemd has not handed over does not: events are to be accepted. */
-function firstCredentials(config: DeviceConfig, log: Log): LinkCredentials | undefined {
+/**
+ * Files that are wrong end the first start, for whoever stands beside the device. On a device that has worked they keep it
+ * from the broker alone, until they are mended: events are to be accepted, and nobody is there (a power cut in the middle of
+ * a renewal leaves the key of one pair and the certificate of another). So does what systemd has not handed over, always.
+ */
+function firstCredentials(config: DeviceConfig, log: Log, isAtWork: boolean): LinkCredentials | undefined {
   try {
     return credentialsOf(config);
   } catch (error) {
-    if (!(error instanceof Fault) || error.code !== 'credential.missing') throw error;
-    log.error(error.message);
+    if (!(error instanceof Fault) || !(isAtWork || error.code === 'credential.missing')) throw error;
+    log.error(error.message, { until: 'mended: no connection' });
     return undefined;
   }
 }
@@ -132,9 +136,9 @@ function linkPorts(
   return { broker: mqttLinkOpener(() => renewal.take(), { clock, forProbe: load }), renewal };
 }
 
-/** Throws when a file that the configuration names can not be used. */
+/** Throws when a file that the configuration names can not be used, on the first start or on a trial. */
 function agentOn(
-  { config, hash }: Running,
+  { config, hash, trial }: Running,
   remote: RemoteConfig,
   { log, boot, file, supervisor, restart }: Process,
 ): Agent {
@@ -142,7 +146,8 @@ function agentOn(
   const stateDirectory = stateDirectoryOf(config);
   const pairs = installedPairsOf(config, log);
   const connected = (): DeviceConfig => withInstalledPair(config, pairs);
-  const shown = firstCredentials(connected(), log)?.certificate;
+  const isAtWork = trial === undefined && holdsLedger(config.ledger.dir);
+  const shown = firstCredentials(connected(), log, isAtWork)?.certificate;
   const commonName = shown?.commonName ?? config.device.id;
   if (commonName !== config.device.id) {
     log.warn('the certificate is for another device: the broker will refuse its topics', {

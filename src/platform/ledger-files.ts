@@ -2,7 +2,7 @@
  * The ledger's directory on node:fs. Appends go through O_DSYNC descriptors, so a resolved write is on stable storage;
  * the writes run on the thread pool, never on the event loop.
  */
-import { constants, closeSync, openSync, writeSync } from 'node:fs';
+import { constants, closeSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { type FileHandle, open, readdir, rename, stat, statfs, unlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
@@ -18,6 +18,15 @@ export function ledgerReader(directory: string): LedgerReader {
     list: () => listFiles(directory),
     read: (name, from, length) => readPart(join(directory, name), from, length),
   };
+}
+
+/** Whether a ledger was begun there. False where that can not be told: what opens it then says why. */
+export function holdsLedger(directory: string): boolean {
+  try {
+    return readdirSync(directory).some((name) => name.endsWith('.seg'));
+  } catch {
+    return false;
+  }
 }
 
 export function ledgerFiles(directory: string): LedgerFiles {

@@ -6,11 +6,13 @@ import assert from 'node:assert/strict';
 import { chmod, chown } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { makeAuthority, type Validity } from '../../src/workbench/certificates.ts';
+import { startConsumer } from '../rig/consumer.ts';
 import { until } from '../rig/wait.ts';
 import {
   type BrokerKeys,
   connectionsTo,
   DEADLINE_MS,
+  endShown,
   type Expected,
   type FaultStage,
   type MosquittoChoice,
@@ -192,6 +194,32 @@ describe('identity', { concurrency: 8 }, () => {
     const connected = (): number =>
       agent.process.child.lines.filter((line) => line.includes('broker connected')).length;
     await until(() => connected() === 2, 'the second connection', DEADLINE_MS);
+  });
+
+  test('a device that has worked starts with half of a renewal, sells, and connects when the files are whole', async (t) => {
+    const stage = await setFaultStage(t);
+    const broker = await stage.mosquitto();
+    const agent = await stage.agent(broker.port);
+    agent.process.start();
+    await agent.process.child.line(/broker connected/, DEADLINE_MS);
+    await agent.process.term();
+    const sales: unknown[] = [];
+    await startConsumer(t, {
+      port: broker.port,
+      root: 'fp/v1/pump-42',
+      tls: { ca: stage.authority.ca, ...(await stage.authority.issueClient('collector')) },
+      onEvent: (_verdict, event) => void (event?.stream === 'sale' && sales.push(event.source?.seq)),
+    });
+    const renewed = await stage.authority.issueClient('pump-42');
+    await stage.put('device.key', renewed.key);
+    agent.process.start();
+    const told = await agent.process.child.line(/^error: /, DEADLINE_MS);
+    assert.match(told, /the key of the certificate in .*device\.pem/);
+    await agent.sell(1);
+    await endShown(agent, 'identity.files');
+    await stage.put('device.pem', renewed.cert);
+    await until(() => sales.length > 0, 'the sale at the consumer', DEADLINE_MS);
+    assert.deepEqual(sales, ['1']);
   });
 
   test('a key that another group may read ends the start with 77', async (t) => {
