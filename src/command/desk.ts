@@ -278,6 +278,8 @@ export class CommandDesk {
     const { command: name, id } = place;
     const { payload, retained } = received;
     if (retained) {
+      // Somebody takes a retained command away.
+      if (payload.length === 0) return;
       return this.#answer(
         place,
         rejected('command.retained', 'a retained command is never run: publish without retain'),

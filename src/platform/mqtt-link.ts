@@ -302,7 +302,8 @@ class Attempt {
         await (level === 0 ? sent() : turns.take(sent)).catch(rejectAsFault(topic));
       },
       subscribe: async (filter, qos) => {
-        await this.#whileUp(() => client.subscribeAsync(filter, { qos })).catch(rejectAsFault(filter));
+        // Retain as published (MQTT 5, 3.8.3.1): what is published retained while we are here says so too.
+        await this.#whileUp(() => client.subscribeAsync(filter, { qos, rap: true })).catch(rejectAsFault(filter));
       },
       unsubscribe: async (filter) => {
         const answer = await this.#whileUp(() => client.unsubscribeAsync(filter));

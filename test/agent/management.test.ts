@@ -184,6 +184,28 @@ test('a retained command is not run, however often the device comes back', async
   assert.equal((answer.payload['error'] as Document)['code'], 'command.retained');
 });
 
+test('a command that is published retained while the device listens is not run either', async (t) => {
+  const stage = await setStage(t);
+  stage.agent.start();
+  await seen(stage, 'up/status', ({ state }) => state === 'online');
+  const publish = async (...args: readonly string[]): Promise<void> => {
+    const topic = `${ROOT}/down/command/ping/kept`;
+    const all = [...stage.operatorArgs, '-q', '1', '-t', topic, ...args];
+    const child = new Child({ command: 'mosquitto_pub', args: all });
+    assert.equal((await child.exited).code, 0, child.lastWords());
+  };
+  const answers = (): readonly Document[] =>
+    stage.seen().flatMap(({ topic, payload }) => (topic === `${ROOT}/up/response/ping/kept` ? [payload] : []));
+  await publish('-r', '-m', '{}');
+  const refusal = await until(() => answers()[0], 'the refusal', DEADLINE_MS);
+  assert.equal((refusal['error'] as Document)['code'], 'command.retained');
+  // Taken away again: that is no command.
+  await publish('-r', '-n');
+  await publish('-m', '{}');
+  assert.equal((await until(() => answers()[1], 'the answer', DEADLINE_MS))['status'], 'succeeded');
+  assert.equal(answers().length, 2);
+});
+
 test('a pulled plug is absent on the sensor topic within a second, and ok again after its first reading', async (t) => {
   const stage = await setStage(t);
   const pty = await openPty();
