@@ -15,8 +15,10 @@ import type { SignedBy } from './authorise.ts';
 const KEPT_MS = 7 * 86_400_000;
 /** Changing commands of a week: one every ten minutes. Each costs two writes of the whole document. */
 const RECORDS_MAX = 1000;
-/** Half of what a state document may have, so that it can always be written. */
+/** With what signed ones have, little more than half of what a state document may have: it can always be written. */
 const BYTES_MAX = 512 * 1024;
+/** For signed ones beyond that: whoever asks for harmless things without end must not shut out those who come to help. */
+const SIGNED_ALONE = { records: 100, bytes: 64 * 1024 };
 /** Of one outcome. Room for it is kept while its command runs, so that it never lacks. */
 const OUTCOME_BYTES_MAX = 4096;
 /** Of an error's message where the whole outcome is too large; escaped, a letter may take six bytes. */
@@ -184,7 +186,7 @@ export class CommandLedger {
       ...(correlation === undefined ? {} : { correlation }),
       ...(nowMs === undefined ? {} : { atMs: nowMs }),
     };
-    if (!this.#makeRoom(roomOf(record), nowMs)) return { kind: 'full' };
+    if (!this.#makeRoom(record, nowMs)) return { kind: 'full' };
     this.#last = record.number;
     this.#put(record);
     const takeBack = signed === undefined ? undefined : this.#counters.raise(signed);
@@ -248,10 +250,11 @@ export class CommandLedger {
   }
 
   /** Forgets the oldest outcomes as far as it must and may; by count alone while there is no clock. */
-  #makeRoom(bytes: number, nowMs: number | undefined): boolean {
-    let used = bytes;
+  #makeRoom(fresh: CommandRecord, nowMs: number | undefined): boolean {
+    const more = fresh.signed === undefined ? { records: 0, bytes: 0 } : SIGNED_ALONE;
+    let used = roomOf(fresh);
     for (const record of this.#records.values()) used += roomOf(record);
-    while (this.#records.size >= RECORDS_MAX || used > BYTES_MAX) {
+    while (this.#records.size >= RECORDS_MAX + more.records || used > BYTES_MAX + more.bytes) {
       const oldest = this.ended.find((record) => mayForget(record, nowMs));
       if (oldest === undefined) return false;
       this.#records.delete(keyOf(oldest));

@@ -3,6 +3,9 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { SignedBy } from '../../src/command/authorise.ts';
+import { CommandLedger } from '../../src/command/command-ledger.ts';
+import { systemChance } from '../../src/platform/chance.ts';
 import { stateStore } from '../../src/platform/state-store.ts';
 import type { StateStore } from '../../src/ports.ts';
 import { testRandom } from '../rig/random.ts';
@@ -136,6 +139,29 @@ test('an outcome younger than seven days is never forgotten for a new command', 
   assert.deepEqual((await ask('add/new', REQUEST)).document['result'], { sum: 3 });
   const ids = (await kept(directory)).records.map(({ id }) => id);
   assert.deepEqual([ids.length, ids[0], ids.at(-1)], [1000, 'old-1', 'new']);
+});
+
+test('a ledger full of unsigned commands still takes signed ones', async (t) => {
+  const { hand, clock } = handClock('set');
+  const directory = await temporaryDirectory(t);
+  await fill(directory, 1000, hand.wallMs());
+  const ledger = new CommandLedger({ state: stateStore(directory, NO_LOG), clock, chance: systemChance, log: NO_LOG });
+  await ledger.open(() => false);
+  const begin = async (id: string, signed?: SignedBy): Promise<string> => {
+    const request = { command: 'add', id, request: 'r', topic: 'up/response', by: undefined, own: undefined };
+    const { kind } = await ledger.begin({ ...request, correlation: undefined, signed });
+    if (kind === 'begun') await ledger.end('add', id, { status: 'succeeded' });
+    return kind;
+  };
+  assert.equal(await begin('harmless'), 'full');
+  for (let n = 1; n <= 100; n += 1) {
+    assert.equal(await begin(`help-${n}`, { principal: 'ops', key: 'SHA256:k', n }), 'begun');
+  }
+  assert.equal(await begin('help-101', { principal: 'ops', key: 'SHA256:k', n: 101 }), 'full');
+  assert.equal(await begin('harmless'), 'full');
+  hand.pass(7 * DAY_MS);
+  assert.equal(await begin('harmless'), 'begun');
+  await ledger.close();
 });
 
 test("the device's own schedule fills nothing: what it ran gives room, however young", async (t) => {
