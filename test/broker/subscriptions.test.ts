@@ -39,3 +39,36 @@ test('a group that an access rule refuses is told and tried again; what is for t
   assert.deepEqual([subscriptions.refused, changes, asked.length], [[], 2, 3]);
   subscriptions.down();
 });
+
+test('a broker that does not answer a subscription is told after a minute, until it does', async () => {
+  const clock = new HandClock();
+  let answer = (): void => undefined;
+  let ready = 0;
+  const changes: (readonly string[])[] = [];
+  const subscriptions: Subscriptions = new Subscriptions({
+    topics: topicsOf('fp/v1', 'pump-42', { groups: [] }),
+    clock,
+    log: NO_LOG,
+    onReady: () => {
+      ready += 1;
+    },
+    onChange: () => void changes.push(subscriptions.refused),
+  });
+  const subscribe: Link['subscribe'] = () =>
+    new Promise((done) => {
+      answer = done;
+    });
+  subscriptions.up({ subscribe } as Link);
+  clock.pass(MINUTE_MS);
+  assert.deepEqual([changes, ready], [[['down/#']], 0]);
+  answer();
+  await new Promise(setImmediate);
+  assert.deepEqual([changes, ready], [[['down/#'], []], 1]);
+  // A link that ends takes its question along.
+  subscriptions.up({ subscribe } as Link);
+  subscriptions.down();
+  clock.pass(10 * MINUTE_MS);
+  answer();
+  await new Promise(setImmediate);
+  assert.deepEqual([changes.length, ready], [2, 1]);
+});
