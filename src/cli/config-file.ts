@@ -17,23 +17,31 @@ export type LoadedConfig =
       readonly problems: readonly Problem[];
       /** One line a problem, each with its line end. */
       readonly text: string;
+      /** The system did not give the file, for a reason that may be gone at the next try. */
+      readonly isPassing: boolean;
     };
+
+/** Reasons of the system that stay until a person does something. */
+const LASTING = ['ENOENT', 'ENOTDIR', 'EISDIR', 'EACCES', 'EPERM', 'ELOOP', 'ENAMETOOLONG'];
 
 export function loadConfig(path: string): LoadedConfig {
   let bytes: Buffer;
   try {
     bytes = readBounded(path);
   } catch (error) {
-    const found = systemCodeOf(error) === 'ENOENT' ? 'no such file' : reasonOf(error);
-    return invalid(path, [{ pointer: '', found, expected: 'a readable file' }]);
+    const code = systemCodeOf(error);
+    const found = code === 'ENOENT' ? 'no such file' : reasonOf(error);
+    const isPassing = code !== undefined && !LASTING.includes(code);
+    return invalid(path, [{ pointer: '', found, expected: 'a readable file' }], isPassing);
   }
   const result = parseDeviceConfigBytes(bytes);
   if (!result.ok) return invalid(path, result.problems);
   return { kind: 'valid', value: result.value, config: result.config };
 }
 
-function invalid(path: string, problems: readonly Problem[]): LoadedConfig {
-  return { kind: 'invalid', problems, text: problems.map((problem) => `${problemText(path, problem)}\n`).join('') };
+function invalid(path: string, problems: readonly Problem[], isPassing = false): LoadedConfig {
+  const text = problems.map((problem) => `${problemText(path, problem)}\n`).join('');
+  return { kind: 'invalid', problems, text, isPassing };
 }
 
 /** Up to one byte more than is allowed: a device file or pipe that never ends does not take the memory with it. */

@@ -46,18 +46,18 @@ import {
   withInstalledPair,
 } from './credentials.ts';
 import { EXIT, exitOf } from './exit.ts';
+import { lastConfig } from './last-config.ts';
 import { serve } from './serve.ts';
 
 export async function runCommand(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: 'string', default: 'device.json' } } });
-  const loaded = loadConfig(values.config);
-  if (loaded.kind === 'invalid') {
-    process.stderr.write(loaded.text);
-    return EXIT.config;
-  }
-  const { config } = loaded;
   const journal = process.env['JOURNAL_STREAM'] !== undefined;
-  const log = createLog({ level: config.log.level, journal, write: (line) => void process.stderr.write(line) });
+  const log = createLog({ level: 'info', journal, write: (line) => void process.stderr.write(line) });
+  const loaded = loadConfig(values.config);
+  const base = loaded.kind === 'valid' ? baseOf(loaded) : await standIn(loaded.text, log);
+  if (base === undefined) return loaded.kind === 'invalid' && loaded.isPassing ? EXIT.disk : EXIT.config;
+  const { config } = base;
+  log.setLevel(config.log.level);
   const boot = systemBoot();
   const supervisor = systemdSupervisor();
   const read = (): BaseRead => {
@@ -73,7 +73,8 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   };
   try {
     await serve({
-      base: baseOf(loaded),
+      base,
+      isBaseInvalid: loaded.kind === 'invalid',
       readBase: read,
       stateDirectory: stateDirectoryOf(config),
       boot,
@@ -87,6 +88,14 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     log.error(reasonOf(error));
     return exitOf(error);
   }
+}
+
+/** For a device.json that is not valid; undefined: this device has never worked, and a person stands beside it. */
+async function standIn(problems: string, log: Log): Promise<BaseFile | undefined> {
+  const last = await lastConfig(log);
+  if (last === undefined) process.stderr.write(problems);
+  else log.error('device.json is not valid: what ran last is run', { problems: problems.trim() });
+  return last;
 }
 
 /**

@@ -20,6 +20,8 @@ const STOP_MS = 10_000;
 
 export interface ServeOptions {
   readonly base: BaseFile;
+  /** device.json is not: `base` is what ran last. */
+  readonly isBaseInvalid: boolean;
   readonly readBase: () => BaseRead;
   readonly stateDirectory: string;
   readonly boot: Boot;
@@ -31,7 +33,7 @@ export interface ServeOptions {
 
 /** Resolves when the process was asked to end, and the agent has. */
 export async function serve(options: ServeOptions): Promise<void> {
-  const { base, readBase, stateDirectory, boot, log, supervisor } = options;
+  const { base, isBaseInvalid, readBase, stateDirectory, boot, log, supervisor } = options;
   const wishes = new Wishes();
   const remote = new RemoteConfig({
     disk: configDisk(join(stateDirectory, 'config')),
@@ -44,7 +46,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   });
   const tell = (error: unknown): void => log.error(reasonOf(error));
   takeSignals(wishes, remote, log);
-  await remote.open(base);
+  await remote.open(base, isBaseInvalid);
   for (let wish = wishes.begin(); wish !== 'stop'; wish = wishes.begin()) {
     const running = await remote.take();
     log.setLevel(running.config.log.level);

@@ -71,9 +71,13 @@ export class RemoteConfig {
     });
   }
 
-  /** Once, at the start of the process: what is found on trial goes on or goes back. */
-  async open(base: BaseFile): Promise<void> {
+  /**
+   * Once, at the start of the process: what is found on trial goes on or goes back. `isBaseInvalid`: device.json could not be
+   * used, and what ran last stands in for it.
+   */
+  async open(base: BaseFile, isBaseInvalid: boolean): Promise<void> {
     this.#resolver.base = base;
+    this.#baseInvalid = isBaseInvalid;
     const { boot } = this.#options;
     const now = { boot: boot.id, nowMs: boot.nowMs() };
     await this.#keeper.start(now, () => this.#resolver.goodHash(this.#keeper.state));

@@ -55,7 +55,7 @@ export async function rig(file: object): Promise<Rig> {
         switches += 1;
       },
     });
-    await remote.open(baseOf(from));
+    await remote.open(baseOf(from), false);
     await remote.take();
     return remote;
   };
