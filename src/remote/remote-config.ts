@@ -50,6 +50,7 @@ export class RemoteConfig {
   #running: Running | undefined;
   #conflict = false;
   #baseInvalid = false;
+  #isStandIn = false;
   #ticking = false;
   /** What the device sees for itself of the trial; undefined: nothing wrong. */
   #check: Promise<string | undefined> = Promise.resolve(undefined);
@@ -72,12 +73,13 @@ export class RemoteConfig {
   }
 
   /**
-   * Once, at the start of the process: what is found on trial goes on or goes back. `isBaseInvalid`: device.json could not be
-   * used, and what ran last stands in for it.
+   * Once, at the start of the process: what is found on trial goes on or goes back. `isStandIn`: device.json could not be
+   * used, and `base` is what ran last, which has the overlay in it: nothing is laid over it, and nothing changed by command.
    */
-  async open(base: BaseFile, isBaseInvalid: boolean): Promise<void> {
+  async open(base: BaseFile, isStandIn: boolean): Promise<void> {
     this.#resolver.base = base;
-    this.#baseInvalid = isBaseInvalid;
+    this.#isStandIn = isStandIn;
+    this.#baseInvalid = isStandIn;
     const { boot } = this.#options;
     const now = { boot: boot.id, nowMs: boot.nowMs() };
     await this.#keeper.start(now, () => this.#resolver.goodHash(this.#keeper.state));
@@ -270,6 +272,7 @@ export class RemoteConfig {
       .inTurn(async () => {
         await this.#keeper.refresh();
         this.#resolver.base = read;
+        this.#isStandIn = false;
         const before = this.#running;
         const after = await this.#resolve();
         const isSame = before?.revision === after.revision && isEqual(before.value, after.value);
@@ -281,6 +284,8 @@ export class RemoteConfig {
 
   async #begin(change: Change): Promise<Begun> {
     const { boot, chance, log } = this.#options;
+    if (this.#isStandIn)
+      return refused('config.invalid', 'device.json is not valid: mend it first, what ran last is run');
     await this.#keeper.refresh();
     const { good, seq } = this.#keeper.state;
     if (this.busy !== undefined)
@@ -318,11 +323,12 @@ export class RemoteConfig {
   async #resolve(): Promise<Running> {
     const { trial } = this.#keeper.state;
     if (trial !== null) {
-      const tried = await this.#resolver.read(trial);
+      const tried = this.#isStandIn ? undefined : await this.#resolver.read(trial);
       if (tried !== undefined) return { ...tried, revision: trial.revision, trial };
       await this.#keeper.step({ kind: 'revert', why: 'it does not fit device.json', stamp: await this.#goodStamp() });
     }
     const { good } = this.#keeper.state;
+    if (this.#isStandIn) return { ...this.#resolver.alone(), revision: good.revision, trial: undefined };
     // Where the state is lost nobody knows what device.json was overlaid with; what ran last does.
     const sound = this.#store.lost ? undefined : await this.#resolver.read(good);
     this.#conflict = sound === undefined;

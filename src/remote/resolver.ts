@@ -36,10 +36,15 @@ export class Resolver {
     this.#base = base;
   }
 
+  /** device.json with nothing over it. */
+  alone(): Resolved {
+    return { ...this.base, hash: hashOf(this.base.config), shadowed: [] };
+  }
+
   /** Undefined: the overlay is damaged, or does not fit device.json any more. */
   async read(revision: Revision): Promise<Resolved | undefined> {
     const { base } = this;
-    if (revision.file === null) return { ...base, hash: hashOf(base.config), shadowed: [] };
+    if (revision.file === null) return this.alone();
     const overlay = await this.#store.overlay(revision);
     if (overlay === undefined) return undefined;
     const judged = judgeValue(base, withOverlay(base, overlay.patch));
@@ -59,8 +64,7 @@ export class Resolver {
     this.#log.error('device.json and the remote changes do not fit together', {
       running: isLast ? 'what ran last' : 'device.json alone',
     });
-    const effective = isLast ? judged.effective : { ...this.base, hash: hashOf(this.base.config) };
-    return { ...effective, shadowed: [] };
+    return isLast ? { ...judged.effective, shadowed: [] } : this.alone();
   }
 
   /** What a change is to lead to. Undefined: there was nothing before. */

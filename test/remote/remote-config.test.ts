@@ -146,6 +146,31 @@ test('a local edit of what an overlay sets is reported; one that does not fit is
   assert.deepEqual([narrowed.degraded, narrowed.running.config.ledger.maxBytes], [[], 64 * 1024 * 1024]);
 });
 
+test('what ran last stands in for a device.json that is not valid: nothing is changed on it, and nothing forgotten', async () => {
+  const { remote, again } = await rig(FILE);
+  await change(remote, 0, { host: { every: '45s' } });
+  const standIn = { ...FILE, host: { every: '45s' } };
+  const stood = await again(FILE, { standIn });
+  assert.deepEqual([stood.running.value, stood.running.revision, stood.degraded], [standIn, 1, ['config.invalid']]);
+  assert.equal(await codeOf(set(stood, 1, { log: { level: 'debug' } })), 'config.invalid');
+  // The file is mended: what commands had put over it is there as before.
+  await stood.reload();
+  const mended = await stood.take();
+  assert.deepEqual([mended.value['host'], mended.revision, stood.degraded], [{ every: '45s' }, 1, []]);
+  await change(stood, 1, { log: { level: 'debug' } });
+  const { value } = (await again(FILE)).running;
+  assert.deepEqual([value['host'], value['log']], [{ every: '45s' }, { level: 'debug' }]);
+});
+
+test('a trial ends where what ran last stands in for device.json', async () => {
+  const { remote, again } = await rig(FILE);
+  await change(remote, 0, { log: { level: 'debug' } });
+  assert.equal(await codeOf(set(remote, 1, { broker: { keepAlive: '20s' } }, 'w')), 'begun');
+  const stood = await again(FILE, { standIn: { ...FILE, log: { level: 'debug' } } });
+  assert.deepEqual([stood.report, stood.running.config.log.level], [{ revision: 1, phase: 'confirmed' }, 'debug']);
+  assert.equal(stood.history.at(-1)?.outcome, 'reverted');
+});
+
 test('where the state is lost in both copies, what ran last still runs, and says so', async () => {
   const { remote, again, disk } = await rig(FILE);
   await change(remote, 0, { log: { level: 'debug' } });

@@ -30,10 +30,16 @@ function baseOf(value: object): BaseFile {
   return { value: value as Table, config: parsed.config };
 }
 
+interface More {
+  readonly boot?: string;
+  /** The file is not valid; this is what ran last. */
+  readonly standIn?: object;
+}
+
 export interface Rig {
   readonly remote: RemoteConfig;
   /** Another process on the same disk. */
-  readonly again: (file: object, more?: { readonly boot?: string }) => Promise<RemoteConfig>;
+  readonly again: (file: object, more?: More) => Promise<RemoteConfig>;
   readonly switches: () => number;
   readonly disk: ModelDisk;
   readonly clock: HandClock;
@@ -43,7 +49,7 @@ export async function rig(file: object): Promise<Rig> {
   const disk = new ModelDisk(seededRandom(1));
   const clock = new HandClock();
   let switches = 0;
-  const again = async (from: object, { boot = 'b' }: { readonly boot?: string } = {}): Promise<RemoteConfig> => {
+  const again = async (from: object, { boot = 'b', standIn }: More = {}): Promise<RemoteConfig> => {
     const remote = new RemoteConfig({
       disk,
       clock,
@@ -55,7 +61,7 @@ export async function rig(file: object): Promise<Rig> {
         switches += 1;
       },
     });
-    await remote.open(baseOf(from), false);
+    await remote.open(baseOf(standIn ?? from), standIn !== undefined);
     await remote.take();
     return remote;
   };
