@@ -9,8 +9,9 @@ import { type IClientOptions, type IConnackPacket, MqttClient, Store } from 'mqt
 import { writeToStream } from 'mqtt-packet';
 import { type BrokerAddress, parseBrokerUrl } from '../broker-url.ts';
 import { Fault, reasonOf } from '../fault.ts';
-import { OWN_IDENTIFIERS, QOS1_IN_FLIGHT_MAX } from '../limits.ts';
+import { QOS1_IN_FLIGHT_MAX } from '../limits.ts';
 import type { Link, LinkEnd, LinkListener, LinkOpener, LinkOpening, LinkTarget, LinkTerms } from '../ports-broker.ts';
+import { AnswerDeadline } from './answer-deadline.ts';
 import { type BrokerSocket, loadWebSocket, openBrokerSocket, type WebSocketLibrary } from './broker-socket.ts';
 import type { FlooredClock } from '../ports.ts';
 import { systemClock } from './clock.ts';
@@ -19,6 +20,7 @@ import { InboundStore } from './inbound-store.ts';
 import { clockWords, type EndContext, endOfBadPacket, endOfError, endOfReasonCode, endOfUpgrade } from './link-end.ts';
 import { type BadPacket, PacketGate } from './packet-gate.ts';
 import { GIVEN_UP, probeLink } from './link-probe.ts';
+import { MqttjsIdentifiers } from './mqttjs-identifiers.ts';
 import { messageOf, rejectAsFault, termsOf, tooLarge, wasSubscribed } from './mqtt-answers.ts';
 import { publishBytes } from './publish-bytes.ts';
 import { Tap } from './tap.ts';
@@ -26,9 +28,6 @@ import { TlsTickets } from './tls-tickets.ts';
 import { Turns } from './turns.ts';
 import { FULL_WILL, willAfter, type WillTerms } from './will-terms.ts';
 
-/** Identifiers up to here belong to our own layer. */
-const FIRST_MQTTJS_IDENTIFIER = OWN_IDENTIFIERS + 1;
-const LAST_IDENTIFIER = 65_535;
 /** QoS 1 publishes that the broker may have open towards us. */
 const INBOUND_RECEIVE_MAXIMUM = 16;
 /** Bytes of one packet from the broker, announced over MQTT 5, held to on both. Commands and receipts are far smaller. */
@@ -127,6 +126,7 @@ class Attempt {
   readonly #tickets: TlsTickets;
   readonly #clock: FlooredClock;
   #sockets: BrokerSocket | undefined;
+  #tap: Tap | undefined;
   #phase: EndContext['phase'] = 'tcp';
   #resumed: boolean | undefined;
   #client: MqttClient | undefined;
@@ -197,7 +197,7 @@ class Attempt {
       resubscribe: false,
       queueQoSZero: false,
       reschedulePings: false,
-      messageIdProvider: new OwnRangeIdentifiers(),
+      messageIdProvider: new MqttjsIdentifiers(),
       // Its own stores are gone once it has ended, and packets that came in one chunk with a bad one are handled after that:
       // an acknowledgement among them then ends the process (5.16.0, found by `npm run fuzz`).
       incomingStore: new InboundStore(),
@@ -252,11 +252,12 @@ class Attempt {
     this.#sockets = sockets;
     const { stream } = sockets;
     stream.on('drain', () => this.#up && !this.#over && this.#listener.drained());
-    return new Tap(stream, {
+    this.#tap = new Tap(stream, {
       inbound: (chunk) => this.#listener.inbound(chunk),
       guard: { gate: new PacketGate(INBOUND_PACKET_BYTES_MAX), bad: (packet) => this.#refuse(packet) },
       plain: !address.isSecure || library !== undefined,
     });
+    return this.#tap;
   }
 
   #refuse(packet: BadPacket): void {
@@ -279,6 +280,11 @@ class Attempt {
     const { stream } = this.#sockets as BrokerSocket;
     const { protocol } = this.#target;
     const turns = new Turns(Math.min(QOS1_IN_FLIGHT_MAX, terms.receiveMaximum - 1));
+    const deadline = new AnswerDeadline({
+      clock: this.#clock,
+      whenLeft: (run) => this.#tap?.whenLeft(run),
+      late: (end) => this.#fail(end),
+    });
     return {
       terms,
       get full() {
@@ -299,14 +305,15 @@ class Attempt {
           await client.publishAsync(topic, payload, { qos: level, retain, ...properties });
         };
         const sent = (): Promise<void> => this.#whileUp(send);
-        await (level === 0 ? sent() : turns.take(sent)).catch(rejectAsFault(topic));
+        const acknowledged = (): Promise<void> => deadline.of('PUBACK', sent);
+        await (level === 0 ? sent() : turns.take(acknowledged)).catch(rejectAsFault(topic));
       },
       subscribe: async (filter, qos) => {
         // Retain as published (MQTT 5, 3.8.3.1): what is published retained while we are here says so too.
         await this.#whileUp(() => client.subscribeAsync(filter, { qos, rap: true })).catch(rejectAsFault(filter));
       },
       unsubscribe: async (filter) => {
-        const answer = await this.#whileUp(() => client.unsubscribeAsync(filter));
+        const answer = await deadline.of('UNSUBACK', () => this.#whileUp(() => client.unsubscribeAsync(filter)));
         return wasSubscribed(filter, answer);
       },
       end: (end) => this.#goodbye(end),
@@ -373,26 +380,4 @@ class Attempt {
     for (const reject of this.#unanswered) reject(new Error(CONNECTION_OVER));
     this.#unanswered.clear();
   }
-}
-
-/** MQTT.js's packet identifiers, kept out of our range. */
-class OwnRangeIdentifiers {
-  #last = LAST_IDENTIFIER;
-
-  allocate(): number {
-    this.#last = this.#last === LAST_IDENTIFIER ? FIRST_MQTTJS_IDENTIFIER : this.#last + 1;
-    return this.#last;
-  }
-
-  getLastAllocated(): number {
-    return this.#last;
-  }
-
-  register(): boolean {
-    return true;
-  }
-
-  deallocate(): void {}
-
-  clear(): void {}
 }

@@ -25,6 +25,10 @@ export class Tap extends Duplex {
    * with EPROTO when the handshake is, which hides the code of the broker's alert (seen with TLS 1.2).
    */
   #early: Buffer[] | undefined;
+  /** Packets of MQTT.js that the socket was given, and those of them that have left it. */
+  #given = 0;
+  #left = 0;
+  readonly #waiting: { readonly through: number; readonly run: () => void }[] = [];
 
   constructor(socket: Duplex, { inbound, guard, plain }: TapOptions) {
     super();
@@ -44,6 +48,12 @@ export class Tap extends Duplex {
     socket.on('end', () => this.#endReading());
     socket.on('error', (error) => this.destroy(error));
     socket.on('close', () => this.#finish());
+  }
+
+  /** Calls back once what MQTT.js has written so far has left the socket; at once when it has. Also when the socket fails. */
+  whenLeft(run: () => void): void {
+    if (this.#left === this.#given) run();
+    else this.#waiting.push({ through: this.#given, run });
   }
 
   override _read(): void {
@@ -80,8 +90,12 @@ export class Tap extends Duplex {
   }
 
   #put(bytes: Buffer): void {
-    if (this.#early === undefined) this.#socket.write(bytes);
-    else this.#early.push(bytes);
+    if (this.#early !== undefined) return void this.#early.push(bytes);
+    this.#given += 1;
+    this.#socket.write(bytes, () => {
+      this.#left += 1;
+      while ((this.#waiting[0]?.through ?? Infinity) <= this.#left) this.#waiting.shift()?.run();
+    });
   }
 
   override _final(done: (error?: Error | null) => void): void {
