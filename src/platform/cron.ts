@@ -5,6 +5,7 @@
  */
 import type { Cron, CronTimer } from '../ports.ts';
 import { type DueState, lookDue } from './cron-due.ts';
+import { nextTime } from './cron-next.ts';
 
 /** At most so long until a clock that was set is noticed, milliseconds. */
 const LOOK_MS = 30_000;
@@ -15,15 +16,22 @@ export const systemCron: Cron = {
     const { createTask } = await import('node-cron');
     const options = { logger: SILENT, ...(timezone === undefined ? {} : { timezone }) };
     const task = createTask(expression, nothing, options);
+    const words = { fits: (ms: number) => task.match(new Date(ms)), minuteOfDay: wallOf(timezone) };
     // Throws where the expression never fits; later that only means: not now.
-    let state: DueState = { dueMs: task.getNextRuns(1)[0]?.getTime(), lastMs: undefined };
-    const next = (): number | undefined => {
+    task.getNextRuns(1);
+    let known: { readonly fromMs: number; readonly nextMs: number } | undefined;
+    const next = (ms: number): number | undefined => {
+      // What was found holds until it comes, and working it out costs: once for each run, not at each look.
+      if (known !== undefined && ms >= known.fromMs && ms < known.nextMs) return known.nextMs;
       try {
-        return task.getNextRuns(1)[0]?.getTime();
+        const givenMs = task.getNextRuns(1)[0]?.getTime();
+        known = givenMs === undefined ? undefined : { fromMs: ms, nextMs: nextTime(ms, givenMs, words) };
       } catch {
-        return undefined;
+        known = undefined;
       }
+      return known?.nextMs;
     };
+    let state: DueState = { dueMs: next(Date.now()), lastMs: undefined };
     const wait = (): NodeJS.Timeout => {
       const { dueMs = Infinity } = state;
       return setTimeout(look, Math.min(LOOK_MS, Math.max(1, dueMs - Date.now()))).unref();
@@ -40,9 +48,19 @@ export const systemCron: Cron = {
         clearTimeout(timer);
         Promise.resolve(task.destroy()).catch(nothing);
       },
-      nextMs: next,
+      nextMs: () => next(Date.now()),
     };
   },
 };
+
+/** What clocks of the zone show, minutes after midnight. */
+function wallOf(timeZone: string | undefined): (ms: number) => number {
+  const format = new Intl.DateTimeFormat('en', { timeZone, hour: 'numeric', minute: 'numeric', hourCycle: 'h23' });
+  return (ms) => {
+    const parts = format.formatToParts(ms);
+    const of = (type: string): number => Number(parts.find((part) => part.type === type)?.value);
+    return of('hour') * 60 + of('minute');
+  };
+}
 
 function nothing(): void {}
