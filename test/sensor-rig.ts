@@ -42,6 +42,11 @@ export class HandClock implements Clock {
     return this.#timers.length;
   }
 
+  /** Time passes and nothing happens: the program is held up. What fell due happens with the next `pass`, at its time. */
+  hold(ms: number): void {
+    this.#nowMs += ms;
+  }
+
   /** Lets this much time pass, and everything happen that falls due in it, in order. */
   pass(ms: number): void {
     const endMs = this.#nowMs + ms;

@@ -259,7 +259,7 @@ interface HandBench {
 }
 
 /** A line that has been up for a second, where half a frame could pass for one; its connection takes no baud rate. */
-async function handLine(framing: Framing): Promise<HandBench> {
+async function handLine(framing: Framing, port = ttySpec('/dev/fake'), upMs = 1000): Promise<HandBench> {
   const [clock, frames, downs] = [new HandClock(), [] as string[], [] as string[]];
   let listener: LineListener | undefined;
   const opener: LineOpener = {
@@ -274,7 +274,7 @@ async function handLine(framing: Framing): Promise<HandBench> {
   };
   const line = lineFactory({ opener, clock, chance, log: keptLog() })({
     sensor: 'pump',
-    port: ttySpec('/dev/fake'),
+    port,
     framing,
     dropsTorn: true,
     events: {
@@ -286,7 +286,7 @@ async function handLine(framing: Framing): Promise<HandBench> {
   });
   line.start();
   await until(() => line.state.kind === 'up', 'the line');
-  clock.pass(1000);
+  clock.pass(upMs);
   return { line, clock, frames, downs, say: (text) => listener?.bytes(Buffer.from(text, 'latin1')) };
 }
 
@@ -300,10 +300,54 @@ test('what is held of a frame is forgotten, and its rest is no frame; what comes
   say('6,7\n');
   say('8');
   line.forget(1);
-  clock.pass(50);
+  clock.pass(60);
   say('9,1\n');
   assert.deepEqual(frames, ['4,5', '6,7', '9,1']);
   assert.equal(line.counters.discardedBytes, 7);
+});
+
+test('the rest of a frame that waited while the program was held up is no frame', async () => {
+  const { clock, frames, say } = await handLine({ type: 'line', delimiter: '\n', max: 64 }, ttySpec('/dev/fake'), 0);
+  clock.hold(80);
+  // Timers first, then what waits: as an event loop does it.
+  clock.pass(0);
+  say('12,3\n');
+  clock.pass(10);
+  say('4,5\n');
+  assert.deepEqual(frames, ['4,5']);
+});
+
+test('a serial server is a round trip away: the rest of a frame may come a second after the connection', async () => {
+  const port = { kind: 'tcp', host: '127.0.0.1', port: 1 } as const;
+  const { clock, frames, say } = await handLine({ type: 'line', delimiter: '\n', max: 64 }, port, 0);
+  clock.pass(900);
+  say('12,3\n');
+  say('4,5\n');
+  assert.deepEqual(frames, ['4,5']);
+});
+
+test('no frame ends at a silence that nobody heard, because the program was held up', async () => {
+  const { clock, frames, say } = await handLine({ type: 'gap', silence: 40, max: 64 });
+  say('55');
+  clock.pass(10);
+  say('12');
+  clock.pass(45);
+  assert.deepEqual(frames, ['5512']);
+  // Its rest came 15 ms after it; it is seen when the silence would have been over.
+  say('55');
+  clock.hold(70);
+  clock.pass(0);
+  say('12');
+  clock.pass(45);
+  assert.deepEqual(frames, ['5512'], 'neither half, nor two frames as one');
+  // Held up as long, and nothing waits: there was silence.
+  say('77');
+  clock.hold(70);
+  clock.pass(0);
+  clock.pass(5);
+  say('88');
+  clock.pass(45);
+  assert.deepEqual(frames, ['5512', '77', '88']);
 });
 
 test('what is held when the bytes are diverted is discarded, and no silence makes a frame of it', async () => {

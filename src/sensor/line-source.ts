@@ -6,6 +6,7 @@ import { bytesOfText } from '../bytes-text.ts';
 import { Fault, reasonOf } from '../fault.ts';
 import type { Clock, Cron, Timer } from '../ports.ts';
 import type { CreateLine, Line } from '../serial/line.ts';
+import { quietMs } from '../serial/stillness.ts';
 import type { PollConfig, SensorConfig } from './config.ts';
 import type { ParseJson } from './decode-json.ts';
 import { decoderOf, passesWhenTorn } from './decoder.ts';
@@ -27,11 +28,6 @@ export interface LineSourceOptions {
   readonly events: SourceEvents;
 }
 
-/**
- * Before the first request, milliseconds: what comes sooner after an opening may be the rest of an earlier answer, and a
- * line drops it as torn (serial/line.ts, 50 ms).
- */
-const QUIET_MS = 60;
 /** How long a write by command waits for a request that is under way. */
 const TURN_MS = 10_000;
 /** Bytes of a bad frame that the log may show. */
@@ -170,7 +166,10 @@ export class LineSource implements Source {
     this.#ready = true;
     this.#options.events.up();
     const poller = this.#poller;
-    if (poller !== undefined) this.#quiet = this.#options.clock.after(QUIET_MS, () => poller.start());
+    // What comes sooner after an opening may be the rest of an earlier answer, and the line drops it as torn.
+    const { clock, config } = this.#options;
+    if (poller === undefined) return;
+    this.#quiet = clock.after(quietMs(config.port, passesWhenTorn(config.decode)), () => poller.start());
   }
 
   #down(reason: string): void {

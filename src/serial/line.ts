@@ -10,6 +10,7 @@ import type { LineConnection, LineOpener, LineUser, PortSpec } from '../ports-li
 import type { CreateFramer, DiscardReason, Framer, FramerOutput } from './framer.ts';
 import { framersOf } from './framers.ts';
 import type { Check, Framing } from './framing.ts';
+import { CUT_MS, Silence, Torn, tornMs } from './stillness.ts';
 import { CLOSED_LINE, type LineEffect, type LineInput, type LineState, nextLine } from './line-machine.ts';
 
 export interface LineEvents {
@@ -87,12 +88,6 @@ const LEAVE_MS = 30_000;
 /** Between two openings because something was plugged in, so that a loose plug does not keep the agent busy. */
 const PLUGGED_MS = 250;
 const STOP_MS = 2000;
-/**
- * Bytes that come this soon after the opening may be the rest of a frame: the device was already talking. 10 characters
- * at 9600 Bd and an FTDI adapter's latency timer of 16 ms fit in twice.
- */
-const TORN_MS = 50;
-
 const PIECE_BYTES = 512;
 /** Enough to tell a wrong baud rate or parity by. */
 const RECENT_BYTES = 256;
@@ -104,10 +99,10 @@ interface Opening {
   framer: Framer | undefined;
   /** Takes the bytes in place of the framer. */
   taker: ((chunk: Buffer) => void) | undefined;
-  silence: Timer | undefined;
+  readonly silence: Silence;
+  /** Since it opened, or its bytes were cut in two: they may begin in the middle of a frame. */
+  readonly torn: Torn;
   recent: Buffer;
-  /** When it opened, or when its bytes were cut in two: soon after they may begin in the middle of a frame. */
-  openedMs: number;
 }
 
 class SupervisedLine implements Line {
@@ -197,7 +192,7 @@ class SupervisedLine implements Line {
     const held = opening.framer?.end() ?? [];
     if (held.length === 0 && !leavesOut) return;
     opening.framer = undefined;
-    opening.openedMs = this.#ports.clock.monotonicMs();
+    opening.torn.begin(CUT_MS);
     this.#count(opening.generation, held);
   }
 
@@ -281,9 +276,9 @@ class SupervisedLine implements Line {
       connection: undefined,
       framer: undefined,
       taker: undefined,
-      silence: undefined,
+      silence: new Silence(this.#ports.clock),
+      torn: new Torn(this.#ports.clock),
       recent: Buffer.alloc(0),
-      openedMs: 0,
     };
   }
 
@@ -292,7 +287,7 @@ class SupervisedLine implements Line {
     const opening = this.#opening;
     if (opening?.generation === generation) {
       opening.connection = connection;
-      opening.openedMs = atMs;
+      opening.torn.begin(tornMs(this.#spec.port));
       this.#step({ kind: 'opened', generation, atMs });
       connection.others?.().then(
         (others) => this.#tellOthers(others),
@@ -321,7 +316,8 @@ class SupervisedLine implements Line {
   #close(generation: number): void {
     const opening = this.#opening;
     if (opening?.generation !== generation) return;
-    opening.silence?.cancel();
+    opening.silence.cancel();
+    opening.torn.cancel();
     this.#count(generation, opening.framer?.end() ?? []);
     this.#opening = undefined;
     if (opening.connection !== undefined) this.#closing = this.#end(opening.connection);
@@ -347,21 +343,20 @@ class SupervisedLine implements Line {
 
   #frame(opening: Opening, chunk: Buffer): void {
     const { generation } = opening;
-    const framer = (opening.framer ??= this.#createFramer(opening));
+    if (!opening.silence.heard() && this.#spec.dropsTorn) this.#unsure(opening);
+    const framer = (opening.framer ??= this.#createFramerOf(this.#spec.dropsTorn && opening.torn.isTorn));
     // In pieces: what a framer says of a chunk of nothing but false starts takes many times the chunk's memory.
     for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
       this.#count(generation, framer.push(chunk.subarray(at, at + PIECE_BYTES)));
     }
     if (framer.silenceMs === undefined || this.#opening !== opening) return;
-    opening.silence?.cancel();
-    opening.silence = this.#ports.clock.after(framer.silenceMs, () =>
-      this.#count(generation, framer.silence?.() ?? []),
-    );
+    opening.silence.await(framer.silenceMs, () => this.#count(generation, framer.silence?.() ?? []));
   }
 
-  #createFramer(opening: Opening): Framer {
-    const isSoon = this.#ports.clock.monotonicMs() - opening.openedMs < TORN_MS;
-    return this.#createFramerOf(this.#spec.dropsTorn && isSoon);
+  /** Two frames may have run together, or one apart, unseen: nothing counts until there is silence. */
+  #unsure(opening: Opening): void {
+    this.#count(opening.generation, opening.framer?.end() ?? []);
+    opening.framer = this.#createFramerOf(true);
   }
 
   #count(generation: number, outputs: readonly FramerOutput[]): void {
