@@ -95,6 +95,7 @@ export class HandLine {
       state: { kind: 'closed' },
       counters: { bytes: 0, frames: 0, discardedBytes: 0, oversize: 0, checkErrors: 0, reopens: 0, openFailures: 0 },
       recentBytes: Buffer.alloc(0),
+      quietMs: 60,
       start: () => events.up(this.generation),
       stop: () => {
         this.stopped = true;

@@ -6,7 +6,6 @@ import { bytesOfText } from '../bytes-text.ts';
 import { Fault, reasonOf } from '../fault.ts';
 import type { Clock, Cron, Timer } from '../ports.ts';
 import type { CreateLine, Line } from '../serial/line.ts';
-import { quietMs } from '../serial/stillness.ts';
 import type { PollConfig, SensorConfig } from './config.ts';
 import type { ParseJson } from './decode-json.ts';
 import { decoderOf, passesWhenTorn } from './decoder.ts';
@@ -167,9 +166,7 @@ export class LineSource implements Source {
     this.#options.events.up();
     const poller = this.#poller;
     // What comes sooner after an opening may be the rest of an earlier answer, and the line drops it as torn.
-    const { clock, config } = this.#options;
-    if (poller === undefined) return;
-    this.#quiet = clock.after(quietMs(config.port, passesWhenTorn(config.decode)), () => poller.start());
+    if (poller !== undefined) this.#quiet = this.#options.clock.after(this.#line.quietMs, () => poller.start());
   }
 
   #down(reason: string): void {

@@ -10,7 +10,7 @@ import type { LineConnection, LineOpener, LineUser, PortSpec } from '../ports-li
 import type { CreateFramer, DiscardReason, Framer, FramerOutput } from './framer.ts';
 import { framersOf } from './framers.ts';
 import type { Check, Framing } from './framing.ts';
-import { CUT_MS, Silence, Torn, tornMs } from './stillness.ts';
+import { CUT_MS, quietMs, Silence, Torn, tornMs } from './stillness.ts';
 import { CLOSED_LINE, type LineEffect, type LineInput, type LineState, nextLine } from './line-machine.ts';
 
 export interface LineEvents {
@@ -40,6 +40,8 @@ export interface Line {
   readonly counters: LineCounters;
   /** The last bytes that came on this connection, at most 256. */
   readonly recentBytes: Buffer;
+  /** How long after an opening the first request waits, so that its answer is not taken for a rest, nor a rest for its answer. */
+  readonly quietMs: number;
   start(): void;
   /** Resolves when the connection is closed; an opening that hangs in the system is left to itself after 2 s. */
   stop(): Promise<void>;
@@ -142,6 +144,10 @@ class SupervisedLine implements Line {
 
   get recentBytes(): Buffer {
     return this.#opening?.recent ?? Buffer.alloc(0);
+  }
+
+  get quietMs(): number {
+    return quietMs(this.#spec.port, this.#spec.dropsTorn);
   }
 
   start(): void {

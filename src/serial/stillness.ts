@@ -23,7 +23,7 @@ export function tornMs(port: PortSpec): number {
   return port.kind === 'tcp' ? SERVER_MS : CUT_MS;
 }
 
-/** How long after an opening the first request waits, so that its answer is not taken for a rest, nor a rest for its answer. */
+/** How long after an opening the first request waits. */
 export function quietMs(port: PortSpec, dropsTorn: boolean): number {
   return (dropsTorn ? tornMs(port) : CUT_MS) + 10 * READ_MS;
 }
