@@ -272,7 +272,21 @@ const MISTAKES: readonly (readonly [what: string, value: unknown, told: string])
     withRoute({ event: { ...route.event, dedupe: { epoch: 'boot' } } }),
     '/sensors/0/routes/0/event/dedupe/seq: must be a text of 1 to 64 characters without control characters, got nothing',
   ],
+  [
+    'two numberings of one sensor',
+    withSensor({ routes: [numbered('seq', { k: 'sale' }), numbered('rseq', { k: 'refill' })] }),
+    '/sensors/0/routes/1/event/dedupe/seq: must be "seq", as in route 0: a sensor has one numbering, got "rseq"',
+  ],
+  [
+    'two numbered events of one record',
+    withSensor({ routes: [numbered('seq', { k: 'sale' }), route, numbered('seq', { k: 'sale', big: true })] }),
+    '/sensors/0/routes/2/when: must be other than that of route 0: a number of the sensor is one event, got an object with 2 keys',
+  ],
 ];
+
+function numbered(seq: string, when: object): object {
+  return { when, event: { ...route.event, dedupe: { epoch: 'boot', seq } } };
+}
 
 for (const [what, value, told] of MISTAKES) {
   test(`told in one sentence: ${what}`, () => {

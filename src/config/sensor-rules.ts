@@ -30,6 +30,7 @@ export function sensorProblems(config: unknown): readonly Problem[] {
   for (const [index, sensor] of sensors.entries()) {
     const path = ['sensors', index];
     problems.push(...nameProblems(sensor, path), ...frameProblems(sensor, path), ...recordProblems(sensor, path));
+    problems.push(...numberingProblems(sensor, path));
   }
   return problems;
 }
@@ -200,6 +201,39 @@ function recordProblems(sensor: unknown, path: Path): readonly Problem[] {
     if (isThere || taken.length === 0) return [];
     return problem([kind, 'fields'], 'fields of one poll: each has a record of its own');
   });
+}
+
+/**
+ * The numbers of a sensor are one series: a second one would find its numbers used, and of one frame no second event can be
+ * made under the same number.
+ */
+function numberingProblems(sensor: unknown, path: Path): readonly Problem[] {
+  const numbered = listOf(at(sensor, 'routes')).flatMap((route, index) => {
+    const dedupe = at(at(route, 'event'), 'dedupe');
+    return dedupe === undefined ? [] : [{ index, dedupe, when: tableOf(at(route, 'when')) }];
+  });
+  const [first, ...others] = numbered;
+  if (first === undefined) return [];
+  return others.flatMap(({ index, dedupe, when }, before) => {
+    const route = [...path, 'routes', index];
+    const problems = ['epoch', 'seq'].flatMap((key): Problem[] => {
+      const wanted = at(first.dedupe, key);
+      if (at(dedupe, key) === wanted) return [];
+      const expected = `${foundText(wanted)}, as in route ${first.index}: a sensor has one numbering`;
+      return [{ pointer: pointerOf([...route, 'event', 'dedupe', key]), found: foundText(at(dedupe, key)), expected }];
+    });
+    const same = numbered
+      .slice(0, before + 1)
+      .find((other) => isWithin(other.when, when) || isWithin(when, other.when));
+    if (same === undefined) return problems;
+    const expected = `other than that of route ${same.index}: a number of the sensor is one event`;
+    return [...problems, { pointer: pointerOf([...route, 'when']), found: foundText(when), expected }];
+  });
+}
+
+/** Whether every record that fits `narrow` fits `wide` too. */
+function isWithin(narrow: Readonly<Record<string, unknown>>, wide: Readonly<Record<string, unknown>>): boolean {
+  return Object.entries(wide).every(([key, value]) => narrow[key] === value);
 }
 
 function usesOf(sensor: unknown, path: Path): readonly Use[] {

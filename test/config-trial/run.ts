@@ -113,9 +113,9 @@ async function tryOne(
   }
   if (after.revision !== before.revision) throw new Error(`was on ${before.revision}, is on ${after.revision}`);
   const wanted = situation.ends === 'refused' ? 'rejected' : 'failed';
-  // Killed before the request was on disk, it was never begun; the broker then brings it again.
-  if (status !== wanted && !(status === 'rejected' && kills > 0))
-    throw new Error(`said ${JSON.stringify(answer.payload)}`);
+  // Killed before the request was on disk, it was never begun, and the broker brings it again; killed after that, it says so.
+  const isOfKill = status === 'rejected' || error?.code === 'config.not-begun';
+  if (status !== wanted && !(isOfKill && kills > 0)) throw new Error(`said ${JSON.stringify(answer.payload)}`);
 }
 
 /**

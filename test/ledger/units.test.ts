@@ -253,6 +253,20 @@ test('the append queue is bounded, and a draft out of bounds is refused at once'
   }
 });
 
+test('a new board that counts its restarts from 1 again: no number of its sales passes for a repeat', () => {
+  const sources = new Sources();
+  const digestOf = (ml: number): string => contentDigest('sale', 'delivery', sale(ml).data);
+  for (const boot of ['1', '2', '3']) for (let n = 1; n <= 20; n += 1) sources.add('pump', boot, n, digestOf(n));
+  const again = new Sources(sources.snapshot());
+  for (let n = 1; n <= 20; n += 1) {
+    assert.equal(again.judge('pump', '1', n, digestOf(1000 + n)), 'unknown');
+    // What the old board said before its last restart, and did not hear of: a repeat, known by its content.
+    assert.equal(again.judge('pump', '2', n, digestOf(n)), 'repeat');
+    assert.equal(again.judge('pump', '2', n, digestOf(1000 + n)), 'conflict');
+  }
+  assert.equal(again.judge('pump', '1', 21, digestOf(1021)), 'new');
+});
+
 test('source numbers: exact within the bounds, never guessed at below them', () => {
   const sources = new Sources();
   const digest = contentDigest('sale', 'delivery', sale(1).data);
