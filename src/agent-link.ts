@@ -68,6 +68,7 @@ export class AgentLink {
       protocol: config.broker.protocol,
       windowMax: config.broker.window,
       onSessionOver: (why) => this.connection.restart(why),
+      onSessionLost: (why) => this.connection.abandonSession(why),
       onChange,
     });
     this.receipts = new Receipts({

@@ -100,6 +100,7 @@ export async function connect(options: ConnectOptions): Promise<Connected> {
     protocol: 5,
     windowMax: window,
     onSessionOver: fail,
+    onSessionLost: fail,
   });
   const opening = await mqttLinkOpener(() => credentialsOf(tls)).open(
     {

@@ -6,27 +6,18 @@
 import { reasonOf } from '../fault.ts';
 import type { Chance, Clock, Log, Timer } from '../ports.ts';
 import type { InboundMessage, Link, LinkEnd, LinkListener, LinkOpener, LinkTarget, LinkWord } from '../ports-broker.ts';
+import { OwnSession, type SessionStore } from './own-session.ts';
 import { HELD_MS, isTimely, NO_FAILURES, planRetry } from './retry.ts';
 import { ReturnHome } from './return-home.ts';
-import { type KnownSession, markAfterConnack, planSession, type SessionKey } from './session-plan.ts';
-import { judgeSession, plantWitnesses, witnessesOf } from './witness.ts';
+import { type Disowned, markAfterConnack, type SessionKey } from './session-plan.ts';
 
 /** A session that is not ours a second time within this is another client's doing, milliseconds. */
 const FOREIGN_AGAIN_MS = 3_600_000;
 const MARK_AGAIN_MS = 10_000;
+/** Whoever took the session over may have left packets of its own in it, under identifiers that are ours. */
+const TAKEN: Disowned = { why: 'another client has used it', forgotten: true };
 /** Time for an attempt to end by itself when nothing more is wanted; a broker that is silent would take longer. */
 const STOP_MS = 2000;
-
-/** Where session marks are kept: the ledger. */
-export interface SessionStore {
-  readonly session: KnownSession | undefined;
-  /** The life of the ledger whose events are to be sent now. */
-  readonly life: number;
-  /** Its epoch. */
-  readonly epoch: string;
-  /** `forgotten`: the broker may not know what was handed over in older sessions. */
-  markSession(session: KnownSession, forgotten: boolean): Promise<void>;
-}
 
 /** What rides on the link. */
 export interface Traffic {
@@ -90,15 +81,14 @@ export class Connection {
   #cleanTold: string | undefined;
   #connects = 0;
   #url: string | undefined;
-  /** Another client has used our session, and the mark that says so may not be on disk. */
-  #foreign = false;
-  #disowning: Promise<void> = Promise.resolve();
+  readonly #own: OwnSession;
   /** When a session was last found to be another client's. */
   #foreignMs: number | undefined;
   readonly #home: ReturnHome;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
+    this.#own = new OwnSession(options);
     this.#home = new ReturnHome({
       ...options,
       afterMs: options.returnAfterMs,
@@ -128,6 +118,19 @@ export class Connection {
   /** Drops the link and connects again at once. */
   restart(why: string): void {
     this.#link?.destroy({ word: 'own.ended', text: why });
+  }
+
+  /**
+   * What the broker answers does not fit the session that we know: drops the link, and the next one begins a session anew.
+   * In one that has only just been made anew that mends nothing: then it is the broker's fault, and tried slowly.
+   */
+  abandonSession(why: string): void {
+    const link = this.#link;
+    if (link === undefined) return;
+    this.#options.log.warn('broker session: given up, made anew', { reason: why });
+    // The broker remembers too much rather than too little.
+    this.#own.disown({ why, forgotten: false });
+    link.destroy({ word: link.terms.sessionPresent ? 'own.ended' : 'broker.protocol', text: why });
   }
 
   /** Ends the link with DISCONNECT and connects again at once; without a link, what waits for its next attempt is tried now. */
@@ -202,15 +205,15 @@ export class Connection {
     const barred = this.#options.held();
     const url = urls[this.#urlAt % urls.length] as string;
     const key: SessionKey = { broker: url, client: target.clientIdentifier, root: topicRoot, life: store.life };
-    await this.#disowning;
+    await this.#own.settled;
     // The session that is known is given up by the mark for another one: not for a broker that is not there either.
     if (store.session?.phase === 'open' && store.session.broker !== url) {
       const refused = await this.#probe(url);
       if (refused !== undefined) return this.#retry(refused);
     }
-    const plan = planSession(store.session, key, this.#foreign);
+    const plan = this.#own.plan(key);
     let held = barred;
-    if (held === undefined && plan.kind === 'clean' && !plan.written) held = await this.#mark(plan.mark);
+    if (held === undefined && plan.kind === 'clean' && !plan.written) held = await this.#own.mark(plan.mark);
     // Without the mark on disk the old session must stay as it is: it is kept, and no events go out on this link.
     const cleanStart = plan.kind === 'clean' && held === undefined;
     const session = newSession();
@@ -239,7 +242,6 @@ export class Connection {
     this.#url = url;
     this.#told.clear();
     this.#cleanTold = undefined;
-    if (cleanStart) this.#foreign = false;
     log.info('broker connected', {
       url,
       session_present: link.terms.sessionPresent,
@@ -247,13 +249,14 @@ export class Connection {
       tls_resumed: link.resumed,
     });
     // What a trial has found gone must not look like ours to the next link, since this link has made it anew.
-    if (barred !== undefined && plan.kind === 'resume' && !link.terms.sessionPresent) this.#disown();
+    if (barred !== undefined && plan.kind === 'resume' && !link.terms.sessionPresent)
+      this.#own.disown({ why: 'it was gone on a trial', forgotten: true });
     const mark = held === undefined ? markAfterConnack(plan, key, link.terms.sessionPresent) : undefined;
     const forgotten = plan.kind === 'resume' || plan.forgotten;
-    if (mark !== undefined) held = await this.#mark(mark, forgotten);
+    if (mark !== undefined) held = await this.#own.mark(mark, forgotten);
     const generation = mark?.generation ?? store.session?.generation ?? 0;
-    const isNew = mark !== undefined;
-    if (this.#link === link && held === undefined && !(await this.#isOurs(link, generation, isNew))) return;
+    if (this.#link === link && held === undefined && (await this.#own.isForeign(link, generation, mark !== undefined)))
+      return this.#leaveForeign(link);
     if (this.#link !== link) return;
     if (this.#phase !== 'running') return link.end();
     traffic.up(link, session, generation, held);
@@ -265,32 +268,6 @@ export class Connection {
   #markAgain(link: Link): void {
     const again = (): void => (this.#link === link ? this.renew('its session could not be marked') : undefined);
     this.#options.clock.after(MARK_AGAIN_MS, again);
-  }
-
-  /** False: the session is another client's and the link is ended, or it ended by itself. */
-  async #isOurs(link: Link, generation: number, isNew: boolean): Promise<boolean> {
-    const { store, topicRoot, target, log, clock } = this.#options;
-    if (target.protocol !== 5) return true;
-    const witnesses = witnessesOf(topicRoot, store.epoch, generation);
-    const late = clock.after(target.connectTimeoutMs, () => {
-      link.destroy({ word: 'broker.silent', text: 'no SUBACK or UNSUBACK within the time allowed' });
-    });
-    try {
-      // One that is there although we have just thrown it away was made by somebody in between.
-      const isOther = isNew ? link.terms.sessionPresent : (await judgeSession(link, witnesses)) === 'foreign';
-      if (!isOther) {
-        if (isNew) await plantWitnesses(link, witnesses);
-        return true;
-      }
-    } catch (error) {
-      // An access rule that refuses the witnesses leaves us as wise as before; a link that ended is told as such.
-      log.debug('broker session: can not be judged', { reason: reasonOf(error) });
-      return this.#link === link;
-    } finally {
-      late.cancel();
-    }
-    await this.#leaveForeign(link);
-    return false;
   }
 
   /**
@@ -306,7 +283,7 @@ export class Connection {
       "the broker's session is not the one that this device made: another client uses this client identifier";
     if (again) return link.end({ word: 'broker.taken-over', text });
     log.warn('broker session: not the one that this device made; made anew', { once_more_within_ms: FOREIGN_AGAIN_MS });
-    this.#disown();
+    this.#own.disown(TAKEN);
     return link.end();
   }
 
@@ -324,16 +301,6 @@ export class Connection {
     return undefined;
   }
 
-  async #mark(mark: KnownSession, forgotten = false): Promise<string | undefined> {
-    try {
-      await this.#options.store.markSession(mark, forgotten);
-      return undefined;
-    } catch (error) {
-      this.#options.log.error('broker session: events are held back', { reason: reasonOf(error) });
-      return reasonOf(error);
-    }
-  }
-
   #listener(life: { over: boolean; readonly ours: boolean }): LinkListener {
     const { traffic } = this.#options;
     return {
@@ -345,23 +312,10 @@ export class Connection {
         this.#link = undefined;
         this.#home.cancel();
         traffic.down(end);
-        if (end.word === 'broker.taken-over' && life.ours) this.#disown();
+        if (end.word === 'broker.taken-over' && life.ours) this.#own.disown(TAKEN);
         this.#retry(end);
       },
     };
-  }
-
-  /**
-   * Whoever took the session over may have left packets of its own in it, under identifiers that are ours. The mark goes to
-   * disk at once, so that a crash can not bring the trust back.
-   */
-  #disown(): void {
-    const known = this.#options.store.session;
-    if (known === undefined) return;
-    this.#foreign = true;
-    this.#disowning = this.#mark({ ...known, generation: known.generation + 1, phase: 'opening' }).then((failure) => {
-      if (failure === undefined) this.#foreign = false;
-    });
   }
 
   #retry(end: LinkEnd): void {

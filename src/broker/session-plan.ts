@@ -31,17 +31,28 @@ export type SessionPlan =
       readonly why: string;
     };
 
-/** `foreign`: another client had the session since we used it last, so what it holds may be that client's. */
-export function planSession(known: KnownSession | undefined, wanted: SessionKey, foreign: boolean): SessionPlan {
+/** Why the session that is known is void, whatever its mark says. */
+export interface Disowned {
+  readonly why: string;
+  /** As in the plan. */
+  readonly forgotten: boolean;
+}
+
+export function planSession(
+  known: KnownSession | undefined,
+  wanted: SessionKey,
+  disowned: Disowned | undefined,
+): SessionPlan {
   if (known === undefined) return clean(wanted, 1, 'this ledger has had no session');
   const generation = known.generation + 1;
-  if (foreign) return clean(wanted, generation, 'another client has used it');
   if (!sameKey(known, wanted)) {
-    const forgotten = !sameKey({ ...known, life: wanted.life }, wanted);
+    const forgotten = !sameKey({ ...known, life: wanted.life }, wanted) || disowned?.forgotten === true;
     return { ...clean(wanted, generation, whatDiffers(known, wanted)), forgotten };
   }
-  if (known.phase === 'open') return { kind: 'resume', generation: known.generation };
-  return { kind: 'clean', mark: known, written: true, forgotten: true, why: 'the last session was not completed' };
+  const { why, forgotten } = disowned ?? { why: 'the last session was not completed', forgotten: true };
+  if (known.phase === 'opening') return { kind: 'clean', mark: known, written: true, forgotten, why };
+  if (disowned !== undefined) return { ...clean(wanted, generation, why), forgotten };
+  return { kind: 'resume', generation: known.generation };
 }
 
 /** The mark that must be on disk before the first QoS 2 packet; undefined when the known one still holds. */

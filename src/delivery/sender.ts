@@ -34,8 +34,10 @@ export interface SenderOptions {
   readonly protocol: Protocol;
   /** The most that may be in flight, whatever the broker allows. */
   readonly windowMax: number;
-  /** The broker session is not what the ledger says, or an old epoch has drained: connect again with Clean Start. */
+  /** An old epoch has drained: connect again; the session that the ledger knows does not fit the next one. */
   readonly onSessionOver: (why: string) => void;
+  /** The broker session is not what the ledger says: throw it away, and connect again with Clean Start. */
+  readonly onSessionLost: (why: string) => void;
   /** A stream is forbidden or no longer, or there is a dead letter more. */
   readonly onChange?: () => void;
 }
@@ -315,7 +317,7 @@ export class Sender {
         this.#pauses.pauseStream(effect.stream);
         return;
       case 'session-lost':
-        this.#options.onSessionOver('the broker holds an identifier that this session never used');
+        this.#options.onSessionLost('the broker holds an identifier that this session never used');
         return;
       case 'protocol-error':
         attached.link.destroy({ word: 'broker.protocol', text: `broker: ${effect.what}` });

@@ -69,7 +69,7 @@ test('a session that another client made is made anew, at once the first time, a
   const { stage, twin } = scene;
   await twin('comes once');
   await stage.agent.child.line(/broker session: not the one that this device made/, DEADLINE_MS);
-  await stage.agent.child.line(/clean start reason="the last session was not completed"/, DEADLINE_MS);
+  await stage.agent.child.line(/clean start reason="another client has used it"/, DEADLINE_MS);
   await stage.meter('{"k":"sale","boot":"a1","seq":1,"ml":1,"cents":1}');
   await arrivesOnce(scene, 2);
 });

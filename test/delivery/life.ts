@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
-import { markAfterConnack, planSession } from '../../src/broker/session-plan.ts';
+import { type Disowned, markAfterConnack, planSession } from '../../src/broker/session-plan.ts';
 import { topicsOf } from '../../src/broker/topics.ts';
 import { Receipts } from '../../src/delivery/receipts.ts';
 import { Sender } from '../../src/delivery/sender.ts';
@@ -131,6 +131,7 @@ export class Life {
   readonly #crashTimers: () => void;
   up: ModelLink | undefined;
   sessionOver = false;
+  #disowned: Disowned | undefined;
 
   private constructor(
     ledger: Ledger,
@@ -152,6 +153,10 @@ export class Life {
       windowMax: 32,
       onSessionOver: () => {
         this.sessionOver = true;
+      },
+      onSessionLost: (why) => {
+        this.#disowned = { why, forgotten: false };
+        this.cut();
       },
     });
     this.receipts = new Receipts({
@@ -183,12 +188,13 @@ export class Life {
       root: 'fp/v1/pump-42',
       life: this.ledger.drainingLife?.ordinal ?? 0,
     };
-    const plan = planSession(this.ledger.session, key, false);
+    const plan = planSession(this.ledger.session, key, this.#disowned);
     if (plan.kind === 'clean' && !plan.written) await this.ledger.markSession(plan.mark);
     const present = broker.connect(plan.kind === 'clean');
     const mark = markAfterConnack(plan, key, present);
     const forgotten = plan.kind === 'resume' || plan.forgotten;
     if (mark !== undefined) await this.ledger.markSession(mark, forgotten);
+    this.#disowned = undefined;
     this.sender.reset();
     this.up = modelLink(
       broker,

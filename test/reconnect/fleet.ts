@@ -3,7 +3,8 @@
  * real Mosquitto, without sensors and ledger. The broker is ended and started again, and each attempt is timed.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { Connection, type SessionStore } from '../../src/broker/connection.ts';
+import { Connection } from '../../src/broker/connection.ts';
+import type { SessionStore } from '../../src/broker/own-session.ts';
 import type { KnownSession } from '../../src/broker/session-plan.ts';
 import { systemClock } from '../../src/platform/clock.ts';
 import { mqttLinkOpener } from '../../src/platform/mqtt-link.ts';
