@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream, createWriteStream, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createPublicKey } from 'node:crypto';
-import { Fault, reasonOf } from '../fault.ts';
+import { Fault, reasonOf, systemCodeOf } from '../fault.ts';
 import type { StoredEvent } from '../ledger/event.ts';
 import {
   encodeExportHead,
@@ -117,7 +117,9 @@ export async function verifyExport(path: string, pinned: VerifyingKey | undefine
       rest = Buffer.from(bytes.length > LINE_BYTES_MAX ? bytes.subarray(0, LINE_BYTES_MAX) : bytes);
     }
   } catch (error) {
-    throw new Fault('ledger.disk', `export ${path} can not be read: ${reasonOf(error)}`, { cause: error });
+    const isDirectory = systemCodeOf(error) === 'EISDIR';
+    const reason = isDirectory ? `is a directory; for a ledger say --dir ${path}` : reasonOf(error);
+    throw new Fault('ledger.disk', `export ${path} can not be read: ${reason}`, { cause: error });
   }
   if (rest.length > 0) check.line(rest);
   return check.verdict();

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Fault, reasonOf } from '../fault.ts';
 import type { StoredEvent } from '../ledger/event.ts';
-import type { ExportVerdict } from '../ledger/export.ts';
+import type { ExportProblem, ExportVerdict } from '../ledger/export.ts';
 import type { LedgerReader } from '../ledger/files.ts';
 import { KeyRing } from '../ledger/key-ring.ts';
 import type { VerifyingKey } from '../ledger/signature.ts';
@@ -112,15 +112,24 @@ function exportText(file: string, verdict: ExportVerdict): string {
     ...gaps.map((gap) => `named gap: ${gap.epoch} ${gap.from} to ${gap.through} (${gap.why})`),
     ...problems
       .slice(0, PROBLEMS_SHOWN)
-      .map((one) => `BAD: ${one.epoch} seq ${one.seq}: ${one.what} (line ${one.line})`),
+      .map((one) => `BAD: ${placeOf(one)}: ${one.what}${one.line === 0 ? '' : ` (line ${one.line})`}`),
     ...(hidden > 0 ? [`and ${hidden} more`] : []),
     signatureText(signatures),
     `export ${signer === '' ? 'is not signed' : `is signed by ${signer}`}`,
     first === undefined
-      ? `${file}: sound: ${events} events of ${device}`
-      : `${file}: bad, first at ${first.epoch} seq ${first.seq}: ${events} events of ${device}`,
+      ? `${file}: sound: ${events} events${device === '' ? '' : ` of ${device}`}`
+      : `${file}: bad, first ${firstPlace(first)}: ${events} events of ${device === '' ? 'no known device' : device}`,
   ];
   return lines.map((line) => `${line}\n`).join('');
+}
+
+/** A file that is no export, or that has nothing in it, has no event to name. */
+function placeOf({ epoch, seq }: Pick<ExportProblem, 'epoch' | 'seq'>): string {
+  return epoch === '' ? 'before any event' : `${epoch} seq ${seq}`;
+}
+
+function firstPlace(problem: Pick<ExportProblem, 'epoch' | 'seq'>): string {
+  return problem.epoch === '' ? placeOf(problem) : `at ${placeOf(problem)}`;
 }
 
 function signatureText({ good, unsigned, unknown }: ExportVerdict['signatures']): string {
@@ -243,7 +252,7 @@ function verdictText(directory: string, verdict: Verdict): string {
     ...gaps.map((gap) => `named gap: ${gap.epoch} ${gap.from} to ${gap.through} (${gap.why})`),
     ...problems
       .slice(0, PROBLEMS_SHOWN)
-      .map((one) => `DAMAGED: ${one.epoch} seq ${one.seq}: ${one.what} (${one.segment} at byte ${one.at})`),
+      .map((one) => `DAMAGED: ${placeOf(one)}: ${one.what} (${one.segment} at byte ${one.at})`),
   ];
   const hidden = more + Math.max(0, problems.length - PROBLEMS_SHOWN);
   if (hidden > 0) lines.push(`and ${hidden} more`);
@@ -253,7 +262,7 @@ function verdictText(directory: string, verdict: Verdict): string {
   lines.push(
     first === undefined
       ? `ledger ${directory}: sound: ${size}`
-      : `ledger ${directory}: damaged, first at ${first.epoch} seq ${first.seq}: ${size}`,
+      : `ledger ${directory}: damaged, first ${firstPlace(first)}: ${size}`,
   );
   return lines.map((line) => `${line}\n`).join('');
 }

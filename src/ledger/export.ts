@@ -118,7 +118,8 @@ export class ExportCheck {
   }
 
   verdict(): ExportVerdict {
-    if (!this.#trailed) this.#problem('the trailer is missing: the file was cut off');
+    if (this.#line === 0) this.#problem('the file is empty');
+    else if (!this.#trailed) this.#problem('the trailer is missing: the file was cut off');
     for (const { line, epoch, from, through } of this.#missing) {
       const named = this.#gaps.some((gap) => gap.epoch === epoch && gap.from <= from && gap.through >= through);
       if (!named) this.#put({ line, epoch, seq: from, what: `missing through ${through}, and no ledger.gap names it` });

@@ -148,6 +148,24 @@ test('who can rewrite everything can not sign: a pinned key finds another signer
   assert.equal(fieldpost('export', '--dir', directory, '--out', '/nowhere/at/all').status, 74);
 });
 
+test('what has no event in it is told without one: an empty file, another file, a directory', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const file = join(directory, 'export');
+  for (const [content, says] of [
+    ['', 'BAD: before any event: the file is empty\n'],
+    ['# notes\n', 'BAD: before any event: is no head of an export of version 1 (line 1)\n'],
+  ] as const) {
+    await writeFile(file, content);
+    const { status, out } = fieldpost('verify', file);
+    assert.equal(status, 1);
+    assert.ok(out.startsWith(says), out);
+    assert.ok(out.endsWith(`${file}: bad, first before any event: 0 events of no known device\n`), out);
+  }
+  const { status, err } = fieldpost('verify', directory);
+  assert.equal(status, 74);
+  assert.match(err, new RegExp(`is a directory; for a ledger say --dir ${directory}\n$`));
+});
+
 test('the ledger itself is verified with its signatures, also when the event that named the key is long dropped', async (t) => {
   const { directory, signer } = await signedLedger(t, 'ed25519', 30);
   assert.deepEqual(verified('--dir', directory)['signatures'], { good: 32, unsigned: 0, unknown: 0 });
