@@ -5,12 +5,15 @@
 import { commandText, findCommand, nearestCommand, usageText } from './cli/commands.ts';
 import { EXIT, exitOf } from './cli/exit.ts';
 import { Fault, reasonOf } from './fault.ts';
+import { writeStderr } from './platform/stderr.ts';
 import { VERSION } from './version.ts';
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   // Whoever read our output has gone (`| head`): there is nobody left to tell anything.
   process.exit(error.code === 'EPIPE' ? EXIT.done : EXIT.failed);
 });
+// Whoever read what we log has gone: the work goes on.
+process.stderr.on('error', () => undefined);
 const status = await main(process.argv.slice(2));
 // What a slow pipe has not taken yet would be cut off.
 await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
@@ -27,9 +30,9 @@ async function main(args: readonly string[]): Promise<number> {
     const run = await command.load();
     return await run(rest);
   } catch (error) {
-    process.stderr.write(`fieldpost ${command.name}: ${reasonOf(error)}\n`);
+    writeStderr(`fieldpost ${command.name}: ${reasonOf(error)}\n`);
     if (!isArgumentError(error)) return exitOf(error);
-    if (!(error instanceof Fault)) process.stderr.write(commandText(command));
+    if (!(error instanceof Fault)) writeStderr(commandText(command));
     return EXIT.usage;
   }
 }
@@ -44,7 +47,7 @@ function refuse(name: string | undefined): number {
   const hint = near === undefined ? '' : `; did you mean \`${near}\`?`;
   const said =
     name === undefined ? '' : `fieldpost: must be followed by a command, got ${JSON.stringify(name)}${hint}\n`;
-  process.stderr.write(`${said}${usageText()}`);
+  writeStderr(`${said}${usageText()}`);
   return EXIT.usage;
 }
 

@@ -15,6 +15,7 @@ import { Fault, reasonOf } from '../fault.ts';
 import { loadIdentity } from '../platform/identity.ts';
 import { createLog } from '../platform/log.ts';
 import { stateStore } from '../platform/state-store.ts';
+import { writeStderr } from '../platform/stderr.ts';
 import { Tap } from '../platform/tap.ts';
 import { EXIT } from './exit.ts';
 import { readPinnedKey } from './ledger-export.ts';
@@ -62,7 +63,7 @@ export async function collectCommand(args: readonly string[]): Promise<number> {
       : { ca, ...(cert === undefined ? {} : { cert }), ...(privateKey === undefined ? {} : { key: privateKey }) };
   const identity = files === undefined ? undefined : loadIdentity(files);
   if (given.url.protocol === 'mqtts:' && identity === undefined) throw new Fault('usage', 'mqtts:// needs --ca FILE');
-  const tell = (sentence: string): void => void process.stderr.write(`${sentence}\n`);
+  const tell = (sentence: string): void => writeStderr(`${sentence}\n`);
   const store = openStore(given.out);
   let gate: AckGate | undefined;
   let failed: (error: unknown) => void = () => undefined;
@@ -187,7 +188,7 @@ async function report(
   if (json) process.stdout.write(`${JSON.stringify({ ...figures, out: given.out, complete, epochs })}\n`);
   else process.stdout.write(text.map((line) => `${line}\n`).join(''));
   if (refused !== undefined) {
-    process.stderr.write(`broker refuses: ${refused}\n`);
+    writeStderr(`broker refuses: ${refused}\n`);
     return EXIT.brokerUnavailable;
   }
   const sound = figures.forks + figures.unreadable + figures.problems === 0;

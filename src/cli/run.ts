@@ -26,6 +26,7 @@ import { type LinkCredentials, mqttLinkOpener } from '../platform/mqtt-link.ts';
 import { rebootRequest } from '../platform/reboot-request.ts';
 import { stateStore } from '../platform/state-store.ts';
 import { statusFile } from '../platform/status-file.ts';
+import { writeStderr } from '../platform/stderr.ts';
 import { systemdSupervisor } from '../platform/systemd.ts';
 import { timeService } from '../platform/time-service.ts';
 import { writtenBytes } from '../platform/written-bytes.ts';
@@ -52,7 +53,7 @@ import { serve } from './serve.ts';
 export async function runCommand(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: 'string', default: 'device.json' } } });
   const journal = process.env['JOURNAL_STREAM'] !== undefined;
-  const log = createLog({ level: 'info', journal, write: (line) => void process.stderr.write(line) });
+  const log = createLog({ level: 'info', journal, write: writeStderr });
   const loaded = loadConfig(values.config);
   const base = loaded.kind === 'valid' ? baseOf(loaded) : await standIn(loaded.text, log);
   if (base === undefined) return loaded.kind === 'invalid' && loaded.isPassing ? EXIT.disk : EXIT.config;
@@ -93,7 +94,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
 /** For a device.json that is not valid; undefined: this device has never worked, and a person stands beside it. */
 async function standIn(problems: string, log: Log): Promise<BaseFile | undefined> {
   const last = await lastConfig(log);
-  if (last === undefined) process.stderr.write(problems);
+  if (last === undefined) writeStderr(problems);
   else log.error('device.json is not valid: what ran last is run', { problems: problems.trim() });
   return last;
 }
