@@ -11,8 +11,9 @@ import { readSigners } from '../platform/command-signers.ts';
 import { type CertificateFacts, loadIdentity } from '../platform/identity.ts';
 import { readPrivateFile } from '../platform/private-files.ts';
 import { loadConfig } from './config-file.ts';
-import { asConnected } from './credentials.ts';
+import { asConnected, credentialFiles } from './credentials.ts';
 import { EXIT, exitOf } from './exit.ts';
+import { serviceBars } from './service-access.ts';
 
 const DAY_MS = 86_400_000;
 /** A certificate that ends sooner is worth a word. */
@@ -44,7 +45,7 @@ export async function checkCommand(args: readonly string[]): Promise<number> {
     return EXIT.config;
   }
   const { config } = loaded;
-  const checked = checkFiles(asConnected(config));
+  const checked = checkFiles(asConnected(config), file);
   const problems = checked.faults.map((fault) => ({ code: fault.code, message: fault.message }));
   if (json) printJson({ ok: problems.length === 0, file, problems, warnings: checked.warnings });
   else printText(file, config, checked);
@@ -53,7 +54,7 @@ export async function checkCommand(args: readonly string[]): Promise<number> {
   return worst === undefined ? EXIT.done : exitOf(worst);
 }
 
-function checkFiles(config: DeviceConfig): FileCheck {
+function checkFiles(config: DeviceConfig, configFile: string): FileCheck {
   const faults: Fault[] = [];
   const warnings: string[] = [];
   const { tls, passwordFile } = config.broker;
@@ -73,6 +74,8 @@ function checkFiles(config: DeviceConfig): FileCheck {
   }
   const certificate = identity?.certificate;
   if (certificate !== undefined) warnings.push(...certificateWarnings(certificate, config.device.id));
+  const files = [configFile, ...credentialFiles(config), ...(signers === undefined ? [] : [signers.file])];
+  warnings.push(...serviceBars(files).map((bar) => `${bar.file}: ${bar.found}: ${bar.todo}`));
   // The service starts without it, and says so until systemd hands it over.
   for (const fault of faults) if (fault.code === 'credential.missing') warnings.push(fault.message);
   const hard = faults.filter(({ code }) => code !== 'credential.missing');

@@ -8,7 +8,9 @@ import { Fault, reasonOf } from '../fault.ts';
 import { type CertificateFacts, loadIdentity } from '../platform/identity.ts';
 import { readPrivateFile } from '../platform/private-files.ts';
 import type { LoadedConfig } from './config-file.ts';
+import { credentialFiles } from './credentials.ts';
 import { failed, type Finding, ok, skipped, warning } from './doctor-finding.ts';
+import { serviceBars } from './service-access.ts';
 
 const DAY_MS = 86_400_000;
 /** As `fieldpost check` has it: time enough to renew a certificate before the status is degraded. */
@@ -32,7 +34,10 @@ export function configFindings(file: string, config: DeviceConfig, nowMs: number
   const sound = ok('file', `${file} is sound: device ${device.id}, sensors ${names === '' ? 'none' : names}`);
   const { passwordFile } = broker;
   const password = passwordFile === undefined ? [] : [privateFinding('password file', passwordFile)];
-  return [sound, ...tlsFindings(config, nowMs), ...password];
+  const access = serviceBars(credentialFiles(config)).map((bar) =>
+    warning('access', `${bar.file}: ${bar.found}`, bar.todo),
+  );
+  return [sound, ...tlsFindings(config, nowMs), ...password, ...access];
 }
 
 function tlsFindings({ broker: { tls, allowPlain }, device }: DeviceConfig, nowMs: number): readonly Finding[] {

@@ -6,6 +6,7 @@
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Fault, reasonOf, systemCodeOf } from '../fault.ts';
+import { serviceGroup } from './service-user.ts';
 
 /** The largest bundle of public authorities is about 250 KiB. */
 const FILE_BYTES_MAX = 1024 * 1024;
@@ -79,6 +80,8 @@ function exposure(mode: number, group: number, isCredential: boolean): string | 
   if (isCredential && (mode & 0o030) === 0) return undefined;
   const own = [process.getgid?.(), process.getegid?.(), ...(process.getgroups?.() ?? [])];
   if ((mode & 0o070) === 0 || own.includes(group)) return undefined;
+  // Root is in no group of the service's, and looks after its files.
+  if (process.geteuid?.() === 0 && group === serviceGroup()) return undefined;
   return `open to group ${group}, which this process is not in (run it as the service's user)`;
 }
 
