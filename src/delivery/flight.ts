@@ -29,6 +29,8 @@ interface Exchange {
 
 export class Flight {
   readonly #byIdentifier = new Map<number, Exchange>();
+  /** Those whose next step is the broker's, in the order in which their packets left. `releasing` waits for the disk. */
+  readonly #awaiting = new Set<Exchange>();
   /** The identifier of an event; another one while it is being sent again. */
   readonly #identifierOf: (seq: number) => number;
 
@@ -39,6 +41,15 @@ export class Flight {
   /** Exchanges that hold an identifier. */
   get size(): number {
     return this.#byIdentifier.size;
+  }
+
+  /**
+   * What the broker should answer next: it answers in the order in which it was asked (MQTT 5, 4.6). One value for one step
+   * of one exchange; undefined: nothing waits for the broker.
+   */
+  get awaited(): { readonly seq: number } | undefined {
+    const [first] = this.#awaiting;
+    return first;
   }
 
   /** Whether the event's identifier is free. Two events may share one. */
@@ -53,12 +64,12 @@ export class Flight {
   /** A PUBLISH is about to leave. `resent`: it may have left before in this session. */
   sent(event: StoredEvent, resent: boolean): void {
     const { seq, stream } = event;
-    this.#byIdentifier.set(this.#identifierOf(seq), { seq, stream, resent, phase: 'sent' });
+    this.#ask({ seq, stream, resent, phase: 'sent' });
   }
 
   /** An event whose `released` mark was on disk when the connection came up. */
   resumeReleased(seq: number): FlightEffect {
-    this.#byIdentifier.set(this.#identifierOf(seq), { seq, stream: '', resent: true, phase: 'released' });
+    this.#ask({ seq, stream: '', resent: true, phase: 'released' });
     return { kind: 'send-pubrel', identifier: this.#identifierOf(seq) };
   }
 
@@ -75,12 +86,22 @@ export class Flight {
     return ack.kind === 'pubrec' ? this.#pubrec(ack) : this.#pubcomp(ack);
   }
 
+  /** A packet of this exchange leaves, and its turn to be answered is the last. */
+  #ask(exchange: Exchange): void {
+    const identifier = this.#identifierOf(exchange.seq);
+    const before = this.#byIdentifier.get(identifier);
+    if (before !== undefined) this.#awaiting.delete(before);
+    this.#byIdentifier.set(identifier, exchange);
+    this.#awaiting.add(exchange);
+  }
+
   #pubrec({ identifier, reason }: Ack): FlightEffect | undefined {
     const exchange = this.#byIdentifier.get(identifier);
     // Not ours any more: PUBREL frees the broker's slot (MQTT 5, 4.3.3).
     if (exchange === undefined) return reason < 0x80 ? { kind: 'send-pubrel', identifier } : undefined;
     // A second PUBREC for one PUBLISH; the PUBREL is on its way.
     if (exchange.phase !== 'sent') return undefined;
+    this.#awaiting.delete(exchange);
     const { seq, stream } = exchange;
     const verdict = judgePubrec(reason, exchange.resent);
     if (verdict.kind === 'received') {
@@ -111,6 +132,7 @@ export class Flight {
       return { kind: 'protocol-error', what: `PUBCOMP with reason code 0x${reason.toString(16)}` };
     }
     this.#byIdentifier.delete(identifier);
+    this.#awaiting.delete(exchange);
     return { kind: 'mark-handed', seq: exchange.seq };
   }
 }

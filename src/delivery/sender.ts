@@ -8,7 +8,7 @@ import type { Ledger } from '../ledger/ledger.ts';
 import type { Commit } from '../ledger/committer.ts';
 import type { Life } from '../ledger/state.ts';
 import type { Chance, Clock, Log, Timer } from '../ports.ts';
-import type { Link, LinkEnd, Protocol } from '../ports-broker.ts';
+import type { Link, Protocol } from '../ports-broker.ts';
 import type { Topics } from '../broker/topics.ts';
 import { AckScanner } from './ack-scanner.ts';
 import { Flight, type FlightEffect } from './flight.ts';
@@ -18,8 +18,11 @@ import { Pauses } from './pauses.ts';
 import { PACKET_TOO_LARGE } from './reason-codes.ts';
 import { windowOf } from './window.ts';
 
-/** A broker that takes events and never completes them is not one: the link is given up after this, milliseconds. */
-const PROGRESS_MS = 30_000;
+/**
+ * A broker that does not answer the exchange whose turn it is: the link is given up after this, milliseconds. One that is
+ * slow, and answers them one by one, is not.
+ */
+const ANSWER_MS = 30_000;
 /** How long a replay waits for the retained receipt, which may show that the consumer has all of it, milliseconds. */
 const REPLAY_AFTER_MS = 3000;
 /** Longer than a commit takes, milliseconds. */
@@ -76,7 +79,7 @@ export class Sender {
   #attached: Attached | undefined;
   #scanner = new AckScanner();
   readonly #pauses: Pauses;
-  #watchdog: Timer | undefined;
+  #watchdog: { readonly awaited: object; readonly timer: Timer } | undefined;
   #handed = 0;
   #unheard = 0;
   /** Once an event was passed over, a high-water mark no longer tells which were sent: no more notes in this session. */
@@ -160,8 +163,7 @@ export class Sender {
     this.#attached?.replayAfter?.cancel();
     this.#attached = undefined;
     this.#pauses.linkGone();
-    this.#watchdog?.cancel();
-    this.#watchdog = undefined;
+    this.#unwatch();
   }
 
   /** Takes our acknowledgements out of the bytes from the broker; the rest is MQTT.js's. */
@@ -169,8 +171,6 @@ export class Sender {
     const { acks, rest } = this.#scanner.push(chunk);
     const attached = this.#attached;
     if (attached === undefined || acks.length === 0) return rest;
-    this.#watchdog?.cancel();
-    this.#watchdog = undefined;
     const packets: Buffer[] = [];
     for (const ack of acks) {
       const effect = attached.flight.ack(ack);
@@ -237,10 +237,10 @@ export class Sender {
     const highest = this.#fill(attached, outbox, packets, () => flight.size < window - kept);
     const share = Math.max(1, window >> 1);
     if (mayReplay) this.#fill(attached, replay, packets, () => flight.size < window && replaying.size < share);
+    this.#watch(attached);
     if (packets.length === 0) return;
     if (highest > attached.noted && this.#inexact !== attached.generation) this.#note(attached, highest);
     link.write(Buffer.concat(packets));
-    this.#watch(attached);
   }
 
   /** Sends from one lane while there is room. Returns the highest sequence that left, 0 for none. */
@@ -361,14 +361,21 @@ export class Sender {
     this.#options.onSessionOver(`epoch ${attached.life.epoch} is handed over; epoch ${draining.epoch} follows`);
   }
 
-  #watch(attached: Attached): void {
-    if (this.#watchdog !== undefined || attached.flight.size === 0) return;
-    this.#watchdog = this.#options.clock.after(PROGRESS_MS, () => {
-      this.#watchdog = undefined;
-      if (this.#attached !== attached || attached.flight.size === 0) return;
-      const end: LinkEnd = { word: 'broker.silent', text: `no acknowledgement for ${PROGRESS_MS / 1000} s` };
-      attached.link.destroy(end);
+  #watch({ link, flight }: Attached): void {
+    const { awaited } = flight;
+    if (awaited === this.#watchdog?.awaited) return;
+    this.#unwatch();
+    if (awaited === undefined) return;
+    const timer = this.#options.clock.after(ANSWER_MS, () => {
+      const text = `no acknowledgement of event ${awaited.seq} for ${ANSWER_MS / 1000} s`;
+      link.destroy({ word: 'broker.silent', text });
     });
+    this.#watchdog = { awaited, timer };
+  }
+
+  #unwatch(): void {
+    this.#watchdog?.timer.cancel();
+    this.#watchdog = undefined;
   }
 }
 

@@ -76,12 +76,12 @@ function crashableFiles(directory: string): CrashableFiles {
 }
 
 /** Timers that end with their process. */
-function crashableClock(): { readonly clock: Clock; readonly crash: () => void } {
+function crashableClock(base: Clock): { readonly clock: Clock; readonly crash: () => void } {
   const timers = new Set<Timer>();
   let dead = false;
   const after: Clock['after'] = (ms, run) => {
     if (dead) return { cancel: () => undefined };
-    const timer = systemClock.after(ms, () => {
+    const timer = base.after(ms, () => {
       timers.delete(timer);
       run();
     });
@@ -92,7 +92,7 @@ function crashableClock(): { readonly clock: Clock; readonly crash: () => void }
     dead = true;
     for (const timer of timers) timer.cancel();
   };
-  return { clock: { ...systemClock, after }, crash };
+  return { clock: { ...base, after }, crash };
 }
 
 /** Small documents that outlive the lives that share it. */
@@ -120,6 +120,8 @@ export interface LifeOptions {
   readonly t?: TestContext;
   readonly receipts?: boolean;
   readonly state?: StateStore;
+  /** Default: the system's. */
+  readonly clock?: Clock;
 }
 
 /** One life of an agent's process: ledger, sender and receipts, without sockets. */
@@ -172,8 +174,8 @@ export class Life {
 
   static async start(directory: string, options: LifeOptions = {}): Promise<Life> {
     const { files, crash } = crashableFiles(directory);
-    const time = crashableClock();
-    const { receipts = false } = options;
+    const { receipts = false, clock = systemClock } = options;
+    const time = crashableClock(clock);
     const ledger = await openLedger(directory, { files, clock: time.clock, receipts });
     const life = new Life(ledger, time.clock, time.crash, crash, options);
     options.t?.after(() => life.crash());

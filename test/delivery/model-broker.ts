@@ -88,6 +88,8 @@ export interface ModelLink {
   readonly link: Link;
   /** Answers up to `count` packets; false when none was waiting. */
   answer(count: number): boolean;
+  /** The next packet is never answered; false when none was waiting. */
+  swallow(): boolean;
 }
 
 /** A link to the model whose packets wait until the test lets them be answered. `onEnd` hears a destroy by the agent. */
@@ -126,6 +128,7 @@ export function modelLink(
       inbound(Buffer.concat(taken.map((packet) => broker.receive(packet))));
       return true;
     },
+    swallow: () => waiting.shift() !== undefined,
   };
 }
 
