@@ -269,6 +269,8 @@ export interface DevicePairs {
 export interface CronTimer extends Timer {
   /** When it runs next, wall milliseconds; undefined: never again, or that can not be told. */
   nextMs?(): number | undefined;
+  /** How far runs are apart now, milliseconds: until the next, or from it to the one after, what is longer; undefined: as above. */
+  gapMs?(): number | undefined;
 }
 
 export interface Cron {

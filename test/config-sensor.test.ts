@@ -137,7 +137,7 @@ const MISTAKES: readonly (readonly [what: string, file: Json, told: string])[] =
   [
     'a watchdog that does not wait for the next request',
     withSensor({ watchdog: '1m', poll: { every: '1m', write: 'x' } }),
-    '/sensors/0/watchdog: must be longer than every of the poll, got "1m"',
+    '/sensors/0/watchdog: must be longer than the time from poll to poll, by cron the longest that comes, got "1m"',
   ],
   [
     'a check beyond a frame of known length',

@@ -32,6 +32,12 @@ export const CRON_LENGTH_MAX = 128;
 
 /** What is expected instead, or undefined when the expression is sound. */
 export function cronFault(text: string): string | undefined {
+  const chosen = chosenOf(text);
+  return typeof chosen === 'string' ? chosen : undefined;
+}
+
+/** What each of the six fields stands for, seconds first; a text says what is expected instead. */
+export function chosenOf(text: string): readonly (readonly number[])[] | string {
   const parts = text.trim().split(/\s+/);
   if (text.length > CRON_LENGTH_MAX || (parts.length !== 5 && parts.length !== 6)) return CRON_EXPECTED;
   const fields = FIELDS.slice(FIELDS.length - parts.length);
@@ -48,7 +54,7 @@ export function cronFault(text: string): string | undefined {
   const longest = Math.max(...months.map((month) => MONTH_DAYS[month - 1] ?? 0));
   return Math.min(...days) > longest
     ? `a cron expression with a date that comes: the longest of its months has ${longest} days`
-    : undefined;
+    : [...(chosen.length === 5 ? [[0]] : []), ...chosen];
 }
 
 /** What `*`, `5` or `1-5` stand for, each but the single value also with a step: `* /15` without the space, `1-30/2`. */

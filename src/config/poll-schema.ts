@@ -17,7 +17,7 @@ export const pollTime = {
   timezone,
 };
 
-interface PollTimes {
+export interface PollTimes {
   readonly every?: number | undefined;
   readonly cron?: string | undefined;
 }

@@ -3,12 +3,13 @@
  * decode, or modbus. Parsed, a Modbus sensor has the framing and decoder that stand for "none of our own".
  */
 import * as v from 'valibot';
+import { longestGapMs } from './cron-gap.ts';
 import { decodeSchema } from './decode-schema.ts';
 import { duration, name, section } from './elements.ts';
 import { bodyLength, holdsFields } from './fixed-frame.ts';
 import { checkSchema, framingSchema } from './framing-schema.ts';
 import { modbusSchema } from './modbus-schema.ts';
-import { initSchema, pollSchema } from './poll-schema.ts';
+import { initSchema, pollSchema, type PollTimes } from './poll-schema.ts';
 import { portSchema } from './port-schema.ts';
 import { profileSchema } from './profile-schema.ts';
 import { routeSchema } from './route-schema.ts';
@@ -19,6 +20,11 @@ const DECODE_EXPECTED = 'an object that says what a frame means, or modbus in it
 const BESIDE_EXPECTED =
   'left out: modbus brings its own framing, check, decode, init and poll, and its line, which may be shared, no watchdog and no writes';
 const OVER_TCP = 'over tcp the serial server sets the baud rate';
+
+/** From one poll to the next, milliseconds. */
+function longestBeat(poll: PollTimes | undefined): number {
+  return poll?.every ?? (poll?.cron === undefined ? 0 : (longestGapMs(poll.cron) ?? 0));
+}
 
 const keys = section('A sensor.', {
   id: name('Name of the sensor in topics and events, unique on the device.'),
@@ -38,7 +44,11 @@ const keys = section('A sensor.', {
     ),
   ),
   watchdog: v.exactOptional(
-    duration('Without a good reading for this long the line is closed and opened again.', 1000, 604_800_000),
+    duration(
+      'Without a good reading for this long the line is closed and opened again. Longer than the time from poll to poll.',
+      1000,
+      604_800_000,
+    ),
   ),
   writes: v.exactOptional(writesSchema),
   routes: v.exactOptional(
@@ -107,8 +117,8 @@ export const sensorSchema = v.pipe(
   v.forward(
     v.partialCheck(
       [['poll'], ['watchdog']],
-      ({ poll, watchdog }) => (watchdog ?? Number.POSITIVE_INFINITY) > (poll?.every ?? 0),
-      'longer than every of the poll',
+      ({ poll, watchdog }) => watchdog === undefined || watchdog > longestBeat(poll),
+      'longer than the time from poll to poll, by cron the longest that comes',
     ),
     ['watchdog'],
   ),

@@ -3,6 +3,7 @@
  * own. Its timers go through every time that a jump of the wall clock passed over, one by one: a jump of years stops the
  * process for minutes or hours, and no command is run meanwhile or after it. Here the clock is looked at anew twice a minute.
  */
+import type { ScheduledTask } from 'node-cron';
 import type { Cron, CronTimer } from '../ports.ts';
 import { type DueState, lookDue } from './cron-due.ts';
 import { nextTime } from './cron-next.ts';
@@ -31,6 +32,7 @@ export const systemCron: Cron = {
       }
       return known?.nextMs;
     };
+    let after: { readonly nextMs: number; readonly gapMs: number } | undefined;
     let state: DueState = { dueMs: next(Date.now()), lastMs: undefined };
     const wait = (): NodeJS.Timeout => {
       const { dueMs = Infinity } = state;
@@ -49,9 +51,26 @@ export const systemCron: Cron = {
         Promise.resolve(task.destroy()).catch(nothing);
       },
       nextMs: () => next(Date.now()),
+      gapMs: () => {
+        const nowMs = Date.now();
+        const nextMs = next(nowMs);
+        if (nextMs === undefined) return undefined;
+        if (after?.nextMs !== nextMs) after = { nextMs, gapMs: gapOf(task) };
+        return Math.max(nextMs - nowMs, after.gapMs);
+      },
     };
   },
 };
+
+/** From the next run to the one after; 0: that can not be told. */
+function gapOf(task: ScheduledTask): number {
+  try {
+    const [one, two] = task.getNextRuns(2);
+    return one === undefined || two === undefined ? 0 : two.getTime() - one.getTime();
+  } catch {
+    return 0;
+  }
+}
 
 /** What clocks of the zone show, minutes after midnight. */
 function wallOf(timeZone: string | undefined): (ms: number) => number {

@@ -80,6 +80,10 @@ export class LineSource implements Source {
     return { ...this.#line.counters, ...this.#counters, requests, repeated, pollsSkipped: skipped, exceptions: 0 };
   }
 
+  get beatMs(): number | undefined {
+    return this.#poller?.beatMs;
+  }
+
   start(): void {
     this.#line.start();
   }

@@ -5,7 +5,7 @@
  * bus a time-out now and then; one answer ends that. Polls by the clock never rest: they are rare, and their time is wanted.
  */
 import { reasonOf } from '../fault.ts';
-import type { Clock, Cron, Log, Timer } from '../ports.ts';
+import type { Clock, Cron, CronTimer, Log, Timer } from '../ports.ts';
 import type { ModbusBus, ModbusOutcome, ModbusSeat, SeatCounters } from '../serial/modbus-bus.ts';
 import type { ModbusConfig, ModbusPoll } from './config.ts';
 import { modbusRecord } from './decode-modbus.ts';
@@ -48,7 +48,7 @@ export class ModbusPoller {
   readonly #options: ModbusPollerOptions;
   readonly #seat: ModbusSeat;
   readonly #beats: readonly Beat[];
-  readonly #schedules: Timer[] = [];
+  readonly #schedules: CronTimer[] = [];
   readonly #due: Beat[] = [];
   #state: 'stopped' | 'down' | 'up' = 'stopped';
   #asking = false;
@@ -64,6 +64,14 @@ export class ModbusPoller {
 
   get counters(): PollerCounters {
     return { ...this.#seat.counters, pollsSkipped: this.#skipped };
+  }
+
+  /** From one request to the next, milliseconds, of the most frequent poll; undefined: of none it is known. */
+  get beatMs(): number | undefined {
+    const beats = this.#beats.flatMap(({ poll }) => poll.every ?? []);
+    const gaps = this.#schedules.flatMap((schedule) => schedule.gapMs?.() ?? []);
+    const all = [...beats, ...gaps];
+    return all.length === 0 ? undefined : Math.min(...all);
   }
 
   start(): void {

@@ -51,6 +51,10 @@ export class ModbusSource implements Source {
     return { ...line, invalid: 0, requests: line.frames + line.exceptions + silences, silences, repeated: retries };
   }
 
+  get beatMs(): number | undefined {
+    return this.#poller.beatMs;
+  }
+
   start(): void {
     this.#poller.start();
   }

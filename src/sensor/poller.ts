@@ -3,7 +3,7 @@
  * then told. While one is under way no other is sent: a slow device is asked less often, never twice at a time.
  */
 import { reasonOf } from '../fault.ts';
-import type { Clock, Cron, Timer } from '../ports.ts';
+import type { Clock, Cron, CronTimer, Timer } from '../ports.ts';
 import type { PollTime } from './config.ts';
 
 export interface PollerOptions {
@@ -22,7 +22,7 @@ export interface PollerOptions {
 export class Poller {
   readonly #options: PollerOptions;
   #beat: Timer | undefined;
-  #cron: Timer | undefined;
+  #cron: CronTimer | undefined;
   #answer: Timer | undefined;
   #asking = false;
   #early = false;
@@ -38,6 +38,11 @@ export class Poller {
 
   constructor(options: PollerOptions) {
     this.#options = options;
+  }
+
+  /** From one request to the next, milliseconds; undefined: not known yet. */
+  get beatMs(): number | undefined {
+    return this.#options.time.every ?? this.#cron?.gapMs?.();
   }
 
   /** Asks at once, and then in its time. */

@@ -97,12 +97,13 @@ export interface SensorOptions {
 }
 
 const STALE_AFTER_MS = 300_000;
+/** The longest that is waited at a time: a poll may come once a month, and timers end at 24 days. */
+const DAY_MS = 86_400_000;
 /** Time at a stop for events that wait for the disk, milliseconds. */
 const STOP_MS = 2000;
 
 export class Sensor {
   readonly #options: SensorOptions;
-  readonly #staleAfterMs: number;
   readonly #routes: readonly Route[];
   readonly #reports: Reports;
   readonly #source: Source;
@@ -114,6 +115,8 @@ export class Sensor {
   #health = NEW_HEALTH;
   #said: { readonly state: SensorCondition; readonly why: string; readonly hint: string; readonly sinceMs: number };
   #lastGoodWallMs: number | undefined;
+  /** From the newest good reading to the next; by the clock it is another in the night than by day. Undefined: not known yet. */
+  #beatMs: number | undefined;
   #stale: Timer | undefined;
   #watchdog: Timer | undefined;
   #stopping = false;
@@ -124,7 +127,6 @@ export class Sensor {
   constructor(options: SensorOptions) {
     const { config, clock, log, createSamples, events, memory } = options;
     this.#options = options;
-    this.#staleAfterMs = config.staleAfter ?? Math.max(STALE_AFTER_MS, 2 * beatMs(config));
     this.#routes = routesOf(config);
     this.#reports = new Reports({ sensor: config.id, clock, log });
     this.#source = this.#makeSource();
@@ -266,6 +268,7 @@ export class Sensor {
     const { clock } = this.#options;
     this.#lastGoodWallMs = clock.wallMs();
     this.#lastValues.take(record, this.#lastGoodWallMs, clock.monotonicMs());
+    this.#beatMs = this.#source.beatMs;
     this.#note({ kind: 'good', atMs: clock.monotonicMs() });
     const outcomes = planFrame(this.id, this.#routes, record, raw);
     if (outcomes.length === 0) this.#counters.unrouted += 1;
@@ -311,7 +314,7 @@ export class Sensor {
   #settleState(): void {
     const { clock, onState } = this.#options;
     const nowMs = clock.monotonicMs();
-    const verdict = judgeHealth(this.#health, nowMs, this.#staleAfterMs);
+    const verdict = judgeHealth(this.#health, nowMs, this.#staleAfterMs());
     if (verdict.state !== this.#said.state || verdict.why !== this.#said.why) {
       const since = verdict.state === this.#said.state ? this.#said.sinceMs : clock.wallMs();
       // Once, as it began: a text that changed with each byte would be published with each byte. Of a device that has
@@ -323,10 +326,16 @@ export class Sensor {
     }
     if (verdict.staleAtMs === undefined || this.#stale !== undefined || this.#stopping) return;
     // One timer, set again when it fires: a new one for each frame would cost more than the frame.
-    this.#stale = clock.after(Math.max(1, verdict.staleAtMs - nowMs), () => {
+    this.#stale = clock.after(Math.min(DAY_MS, Math.max(1, verdict.staleAtMs - nowMs)), () => {
       this.#stale = undefined;
       this.#settleState();
     });
+  }
+
+  #staleAfterMs(): number {
+    // The first answer may come before the schedule of its poll is made.
+    this.#beatMs ??= this.#source.beatMs;
+    return this.#options.config.staleAfter ?? Math.max(STALE_AFTER_MS, 2 * (this.#beatMs ?? 0));
   }
 
   /** A line that is up and brings nothing good for so long is closed and opened again: drivers and adapters do hang. */
@@ -342,11 +351,4 @@ export class Sensor {
       this.#source.reopen(`no good reading for ${Math.round(silentMs / 1000)} s (watchdog)`);
     });
   }
-}
-
-/** The time from one request to the next, of the most frequent that is asked on a beat; 0: none is. */
-function beatMs({ poll, modbus }: SensorConfig): number {
-  const polls = modbus?.polls ?? (poll === undefined ? [] : [poll]);
-  const beats = polls.flatMap(({ every }) => every ?? []);
-  return beats.length === 0 ? 0 : Math.min(...beats);
 }

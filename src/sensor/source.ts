@@ -32,6 +32,11 @@ export interface SourceCounters extends LineCounters {
 
 export interface Source {
   readonly counters: SourceCounters;
+  /**
+   * The time from one request to the next, milliseconds, of the most frequent; by the clock, as it is now. Undefined:
+   * nothing is asked, or that is not known yet.
+   */
+  readonly beatMs: number | undefined;
   start(): void;
   stop(): Promise<void>;
   /** Rejects with Fault `line.closed` unless this generation is up and takes the bytes. */

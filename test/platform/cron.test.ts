@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { systemCron } from '../../src/platform/cron.ts';
 import { type DueState, lookDue } from '../../src/platform/cron-due.ts';
 import { Child } from '../../src/workbench/child.ts';
 import { fakeTime, NO_FAKE_TIME } from '../rig/fake-time.ts';
@@ -47,6 +48,18 @@ test('a clock that is corrected back over a time does not make it count twice; s
 test('a schedule without a next time waits for one', () => {
   const none = lookDue({ dueMs: undefined, lastMs: undefined }, THREE_MS, () => undefined);
   assert.deepEqual(none, { counts: false, state: { dueMs: undefined, lastMs: undefined } });
+});
+
+test('how far runs are apart is told by day and by night, also just before one', async (t) => {
+  t.mock.timers.enable({ apis: ['Date', 'setTimeout'], now: Date.UTC(2026, 10, 24, 17, 59, 59) });
+  t.after(() => t.mock.timers.reset());
+  const timer = await systemCron.schedule('0 8-18 * * *', 'UTC', () => undefined);
+  assert.equal(timer.gapMs?.(), 14 * HOUR_MS);
+  t.mock.timers.setTime(Date.UTC(2026, 10, 24, 18, 0, 1));
+  assert.equal(timer.gapMs?.(), 14 * HOUR_MS - 1000);
+  t.mock.timers.setTime(Date.UTC(2026, 10, 25, 8, 0, 1));
+  assert.equal(timer.gapMs?.(), HOUR_MS);
+  timer.cancel();
 });
 
 test('a clock that jumps to 2100 and back to 1970 neither stops the process nor the schedule', async (t) => {
