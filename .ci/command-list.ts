@@ -19,6 +19,7 @@ const ports: Readonly<Record<keyof AgentCommandsOptions['ports'], unknown>> = {
   certificates: nothing,
   signatures: nothing,
   pairs: nothing,
+  renewal: nothing,
   probeCertificate: nothing,
   restart: nothing,
   reboot: undefined,

@@ -54,7 +54,7 @@ import type {
   StagedPair,
   StateStore,
 } from './ports.ts';
-import type { InboundMessage, Link, LinkEnd } from './ports-broker.ts';
+import type { InboundMessage, Link, LinkEnd, Renewal } from './ports-broker.ts';
 
 type Document = Readonly<Record<string, unknown>>;
 
@@ -77,6 +77,7 @@ export interface AgentCommandsOptions {
     /** Undefined: the configuration names no signers. */
     readonly signatures: SignatureJudge | undefined;
     readonly pairs: DevicePairs;
+    readonly renewal: Pick<Renewal, 'shown'>;
     /** Whether the broker takes it, on a connection of its own; undefined: it does. */
     readonly probeCertificate: (pair: StagedPair, url: string) => Promise<LinkEnd | undefined>;
     /** Asks the process to end in the ordinary way, to be started again. */
@@ -133,6 +134,7 @@ export class AgentCommands {
     this.#install = new CertificateInstall({
       ...ports,
       url: () => connection.figures.url,
+      shown: () => ports.renewal.shown,
       lastEnd: () => connection.figures.lastEnd,
       renew: (why) => connection.renew(why),
       busy: () => options.remote.busy,
@@ -199,6 +201,7 @@ export class AgentCommands {
 
   /** Once the link brings commands. */
   linkReady(): void {
+    this.#install.linkReady();
     this.#configChange.linkReady();
   }
 

@@ -164,6 +164,11 @@ export interface LinkOpener {
 export interface Renewal {
   /** Why renewed files are not used; undefined: nothing is amiss. */
   readonly trouble: string | undefined;
+  /**
+   * sha256 of the certificate's file, hexadecimal, as the newest attempt took it, the one of the present link where there is
+   * one; undefined: none was shown.
+   */
+  readonly shown: string | undefined;
   /** `renew` asks for a link with the files as they are now, and resolves with why there is none. `changed`: `trouble` has. */
   start(renew: () => Promise<LinkEnd | undefined>, changed: () => void): void;
   stop(): void;

@@ -246,6 +246,8 @@ export interface StagedPair {
   readonly notAfter: string;
   /** As openssl prints it. */
   readonly fingerprint: string;
+  /** sha256 of the file of the certificate and its chain, hexadecimal. */
+  readonly digest: string;
 }
 
 /** Keys that are made on the device, and the certificates that come back for them. */

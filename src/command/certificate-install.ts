@@ -1,7 +1,8 @@
 /**
  * `certificate.install`: the device's new certificate, for a key that `certificate.csr` made. It is tried twice before it
- * counts: on a connection beside the present one, and then as the agent's own connection, which must come up in time. Only
- * then is it installed, by one write; until that, and after any end of the process, the pair before holds.
+ * counts: on a connection beside the present one, and then as the agent's own connection, which must be made with it and bring
+ * commands in time. Only then is it installed, by one write; until that, and after any end of the process, the pair before
+ * holds.
  */
 import * as v from 'valibot';
 import { Fault } from '../fault.ts';
@@ -13,6 +14,8 @@ import { type Command, CommandFailure, defineCommand, type Document, type RunCon
 
 const WITHIN_MAX_MS = 600_000;
 const PEM_LETTERS_MAX = 32 * 1024;
+const TRIED = 'a new certificate is tried';
+const BACK = 'back to the certificate before';
 
 export interface CertificateInstallOptions {
   readonly clock: Clock;
@@ -22,20 +25,27 @@ export interface CertificateInstallOptions {
   readonly probeCertificate: (pair: StagedPair, url: string) => Promise<LinkEnd | undefined>;
   /** Of the present connection; undefined: there is none. */
   readonly url: () => string | undefined;
+  /** Of the certificate that it was made with, as `digest` of a pair. */
+  readonly shown: () => string | undefined;
   /** Why the newest connection ended, or did not come up. */
   readonly lastEnd: () => { readonly word: string; readonly text: string } | undefined;
-  /** Ends the connection and makes a new one at once. */
+  /** Ends the connection and makes a new one at once; an attempt that is under way goes on as it is. */
   readonly renew: (why: string) => void;
   /** What else is on trial; undefined: nothing. */
   readonly busy: () => string | undefined;
 }
 
-type Waiting = (came: boolean) => void;
+interface Waiting {
+  readonly digest: string;
+  readonly end: (came: boolean) => void;
+}
 
 export class CertificateInstall {
   readonly #options: CertificateInstallOptions;
   #isRunning = false;
   #waiting: Waiting | undefined;
+  /** Of a pair that was taken back: a link may still be made with it. */
+  #dropped: string | undefined;
 
   constructor(options: CertificateInstallOptions) {
     this.#options = options;
@@ -46,9 +56,19 @@ export class CertificateInstall {
     return this.#isRunning;
   }
 
-  /** A connection came up. */
+  /** A connection came up. An attempt that was under way when the pair was tried, or taken back, was made with another one. */
   linkUp(): void {
-    this.#waiting?.(true);
+    const { shown, renew, clock } = this.#options;
+    const digest = shown();
+    const isDropped = digest !== undefined && digest === this.#dropped;
+    this.#dropped = undefined;
+    const isWrong = this.#waiting === undefined ? isDropped : this.#waiting.digest !== digest;
+    if (isWrong) clock.soon(() => renew(this.#waiting === undefined ? BACK : TRIED));
+  }
+
+  /** It brings commands: a device with a certificate that only connects would be deaf. */
+  linkReady(): void {
+    if (this.#waiting !== undefined && this.#waiting.digest === this.#options.shown()) this.#waiting.end(true);
   }
 
   get command(): Command {
@@ -78,7 +98,8 @@ export class CertificateInstall {
         'certificate.busy': 'Another change of the way to the broker is on trial. Nothing was changed.',
         'certificate.offline': 'There is no connection to try it beside. Nothing was changed.',
         'certificate.refused': 'The broker does not take it. Nothing was changed.',
-        'certificate.reverted': 'The connection did not come up with it in time: the one before is used again.',
+        'certificate.reverted':
+          'The connection did not come up with it, or did not bring commands, in time: the one before is used again.',
         'state.disk': 'It could not be kept: the one before is used.',
       },
       run: ({ certificate, within }, context) => this.#run(certificate, within, context),
@@ -135,33 +156,37 @@ export class CertificateInstall {
 
   /** The connection made anew with it; back to the one before when it does not come up, or can not be kept. */
   async #prove(pair: StagedPair, withinMs: number, command: string): Promise<void> {
-    const { pairs, renew, lastEnd, log } = this.#options;
+    const { pairs, renew, lastEnd, shown, url, log } = this.#options;
     pairs.try(pair);
     try {
-      const came = this.#nextLink(withinMs);
-      renew('a new certificate is tried');
+      const came = this.#nextLink(pair, withinMs);
+      renew(TRIED);
       if (!(await came)) {
         const end = lastEnd();
-        const why = end === undefined ? 'no connection' : `${end.word}: ${end.text}`;
+        const deaf =
+          shown() === pair.digest && url() !== undefined ? 'its subscription is not acknowledged' : undefined;
+        const why = deaf ?? (end === undefined ? 'no connection' : `${end.word}: ${end.text}`);
         throw new CommandFailure('certificate.reverted', `not connected within ${withinMs} ms (${why})`);
       }
       pairs.promote(pair, command);
       log.info('certificate installed', { subject: pair.subject, not_after: pair.notAfter });
     } catch (error) {
       pairs.drop(pair);
-      renew('back to the certificate before');
+      this.#dropped = pair.digest;
+      renew(BACK);
       throw error;
     }
   }
 
-  #nextLink(withinMs: number): Promise<boolean> {
+  #nextLink({ digest }: StagedPair, withinMs: number): Promise<boolean> {
     return new Promise((resolve) => {
-      const late = this.#options.clock.after(withinMs, () => this.#waiting?.(false));
-      this.#waiting = (came) => {
+      const late = this.#options.clock.after(withinMs, () => this.#waiting?.end(false));
+      const end = (came: boolean): void => {
         late.cancel();
         this.#waiting = undefined;
         resolve(came);
       };
+      this.#waiting = { digest, end };
     });
   }
 }

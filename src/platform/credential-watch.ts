@@ -41,6 +41,7 @@ export class CredentialWatch implements Renewal {
   #stamp = '';
   #digest = '';
   #certificate: CertificateFacts | undefined;
+  #shown: string | undefined;
   #trouble: { readonly text: string; readonly stamp: string; looks: number } | undefined;
 
   constructor(options: CredentialWatchOptions) {
@@ -56,6 +57,10 @@ export class CredentialWatch implements Renewal {
     return this.#certificate;
   }
 
+  get shown(): string | undefined {
+    return this.#shown;
+  }
+
   /** Reads the files for a link that is about to open. */
   take(): LinkCredentials {
     const stamp = this.#stampNow();
@@ -63,6 +68,8 @@ export class CredentialWatch implements Renewal {
     this.#stamp = stamp;
     this.#digest = digestOf(credentials);
     this.#certificate = credentials.certificate;
+    const { cert } = credentials;
+    this.#shown = cert === undefined ? undefined : createHash('sha256').update(cert).digest('hex');
     return credentials;
   }
 

@@ -55,8 +55,9 @@ export class InstalledPairs implements DevicePairs {
   get installed(): DevicePairs['installed'] {
     if (this.#installed === undefined) return undefined;
     const { command, ...files } = this.#installed.active;
-    const [own] = parseChain(readFileSync(this.#paths(files).cert, 'utf8'));
-    return { command, pair: stagedPair(this.#paths(files), own) };
+    const pem = readFileSync(this.#paths(files).cert, 'utf8');
+    const [own] = parseChain(pem);
+    return { command, pair: stagedPair(this.#paths(files), own, pem) };
   }
 
   /**
@@ -111,14 +112,14 @@ export class InstalledPairs implements DevicePairs {
       throw invalid('must be for a key that certificate.csr made on this device and that still waits, got another one');
     }
     // By the chain too: the present certificate with another one is another file, and what is used stays as it is.
-    const cert = `${createHash('sha256').update(pem).digest('hex').slice(0, 16)}.pem`;
+    const cert = `${digestOf(pem).slice(0, 16)}.pem`;
     this.#write(cert, pem);
     const files = { cert, key };
     // As the connection will: PEM, key and certificate of one pair, permissions.
     const paths = this.#paths(files);
     loadIdentity({ ca: paths.cert, ...paths });
     this.#staged = files;
-    return stagedPair(paths, own);
+    return stagedPair(paths, own, pem);
   }
 
   /** From now on connections are made with it, until `promote` or `drop`, and not after the end of the process. */
@@ -210,13 +211,14 @@ function namesOf({ cert, key }: StagedPair['files']): PairFiles {
   return { cert: basename(cert), key: basename(key) };
 }
 
-function stagedPair(files: StagedPair['files'], own: X509Certificate): StagedPair {
+function stagedPair(files: StagedPair['files'], own: X509Certificate, pem: string): StagedPair {
   return {
     files,
     subject: own.subject.split('\n').join(', '),
     notBefore: new Date(own.validFrom).toISOString(),
     notAfter: new Date(own.validTo).toISOString(),
     fingerprint: own.fingerprint256,
+    digest: digestOf(pem),
   };
 }
 
@@ -247,6 +249,10 @@ function keyIdOf(key: KeyObject): string {
   const publicKey = key.type === 'private' ? createPublicKey(key) : key;
   const bytes = publicKey.export({ format: 'der', type: 'spki' });
   return createHash('sha256').update(bytes).digest('hex').slice(0, 16);
+}
+
+function digestOf(pem: string): string {
+  return createHash('sha256').update(pem).digest('hex');
 }
 
 function issuedMs(files: IdentityFiles): number {
