@@ -37,6 +37,8 @@ interface Look {
   readonly patch: Table;
   readonly keeper: Keeper;
   readonly overlaid: readonly Overlaid[];
+  /** What commands have changed could be read. */
+  readonly isWhole: boolean;
 }
 
 export async function configCommand(args: readonly string[]): Promise<number> {
@@ -55,30 +57,34 @@ export async function configCommand(args: readonly string[]): Promise<number> {
     return EXIT.config;
   }
   const base = { value: loaded.value as Table, config: loaded.config };
-  const look = await lookAt(values.config, base);
+  const look = await lookAt(values.config, base, what);
   if (what === 'diff') return tell(look, values.json, undefined);
   const { trial, good } = look.keeper.state;
   if (trial !== null) {
     process.stderr.write(`revision ${trial.revision} is on trial: it ends by itself; then ask again\n`);
     return EXIT.failed;
   }
-  if (good.file === null) return tell(look, values.json, 'nothing to do: no command has changed the configuration');
+  if (good.file === null && look.isWhole)
+    return tell(look, values.json, 'nothing to do: no command has changed the configuration');
   if (what === 'adopt' && !adopt(look)) return EXIT.failed;
   const why = what === 'adopt' ? 'adopted into device.json' : 'dropped at the device';
   await look.keeper.step({ kind: 'clear', why, stamp: look.keeper.stamp('') });
   return tell(look, values.json, `${what === 'adopt' ? `${look.file} has it now` : 'dropped'}; ${RELOAD}`);
 }
 
-async function lookAt(file: string, base: BaseFile): Promise<Look> {
+/** Throws what can not be read, unless it is to be dropped anyway: that is the way out. */
+async function lookAt(file: string, base: BaseFile, what: string): Promise<Look> {
   const log = createLog({ level: 'error', journal: false, write: (line) => void process.stderr.write(line) });
   const store = new RemoteStore(configDisk(join(stateDirectoryOf(base.config), 'config')), log);
   const keeper = new Keeper({ store, clock: systemClock, log, onSettled: () => undefined });
   await keeper.refresh();
   const overlay = await store.overlay(keeper.state.good);
-  if (overlay === undefined) {
-    throw new Fault('state.disk', `the overlay of revision ${keeper.state.good.revision} can not be read`);
+  const isWhole = overlay !== undefined && !store.lost;
+  if (!isWhole && what !== 'drop') {
+    const place = store.lost ? 'what commands have changed' : `the overlay of revision ${keeper.state.good.revision}`;
+    throw new Fault('state.disk', `${place} can not be read; "config drop" takes it away, and ${file} holds`);
   }
-  const { patch } = overlay;
+  const patch = overlay?.patch ?? {};
   const effective = withOverlay(base, patch);
   const overlaid = leavesOf(patch).map((leaf) => ({
     pointer: pointerOf(leaf),
@@ -86,7 +92,7 @@ async function lookAt(file: string, base: BaseFile): Promise<Look> {
     effective: valueAt(effective, leaf),
     allowed: mayChange(leaf, base.config),
   }));
-  return { file, base, patch, keeper, overlaid };
+  return { file, base, patch, keeper, overlaid, isWhole };
 }
 
 /** False: told why not. */

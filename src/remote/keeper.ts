@@ -31,6 +31,7 @@ export class Keeper {
   async start(now: { readonly boot: string; readonly nowMs: number }, hash: () => Promise<string>): Promise<void> {
     const { store, log } = this.#options;
     await this.#open();
+    const isWhole = !store.damaged;
     const { trial } = this.#state;
     if (trial !== null) {
       const readable = (await store.overlay(trial)) !== undefined;
@@ -44,6 +45,8 @@ export class Keeper {
       }
       if (this.#state.trial !== null) log.warn('configuration on trial: it goes on', { revision: trial.revision });
     }
+    // A state that can not be read now may name what neither its older copy nor its absence does.
+    if (!isWhole) return;
     await store.clean(this.#state).catch((error: unknown) => {
       log.warn('remote configuration: old overlays stay', { reason: reasonOf(error) });
     });

@@ -298,7 +298,10 @@ export class RemoteConfig {
     if (target === undefined) return refused('config.no-previous', 'there is no earlier revision to go back to');
     const plan = planOf(base, this.running.value, target);
     if (plan.kind === 'refused') return plan;
-    if (plan.changed.length === 0) return { kind: 'same', revision: good.revision, hash: this.running.hash };
+    // Where the files do not say what runs, the same is written down once more: then they do.
+    const isWritten = !this.#conflict && !this.#store.damaged;
+    if (plan.changed.length === 0 && isWritten)
+      return { kind: 'same', revision: good.revision, hash: this.running.hash };
     const revision = await this.#store.putOverlay(seq + 1, change.id, overlayOf(base, plan.patch));
     const mode = plan.wire || change.trial ? 'operator' : 'local';
     const trial: Trial = {

@@ -35,6 +35,7 @@ export class RemoteStore {
 
   /** Never rejects over a damaged file, nor over a disk that fails: who does not start can not be mended from afar. */
   async open(): Promise<ConfigState> {
+    this.damaged = false;
     for (const name of [STATE, STATE_OLD]) {
       const bytes = await this.#settled(name);
       const state = bytes === undefined ? undefined : parseState(decodeDocument(bytes));

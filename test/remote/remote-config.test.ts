@@ -200,6 +200,36 @@ test('a disk that gives a file no more keeps no agent from its start', async () 
   }
 });
 
+test('a state that one start can not read costs nothing: the next one has it all again', async () => {
+  for (const names of [/^state/, /^state\.json$/]) {
+    const { remote, again, disk } = await rig(FILE);
+    await change(remote, 0, { host: { every: '45s' } });
+    await change(remote, 1, { log: { level: 'debug' } });
+    const read = disk.read.bind(disk);
+    disk.read = (name) => (names.test(name) ? Promise.reject(systemError('EIO')) : read(name));
+    await (await again(FILE)).started(() => []);
+    disk.read = read;
+    const after = await again(FILE);
+    assert.deepEqual([after.running.revision, after.running.config.log.level, after.degraded], [2, 'debug', []]);
+  }
+});
+
+test('what runs although nothing says so is written down when it is set again', async () => {
+  const patch = { log: { level: 'debug' } };
+  for (const names of [['state.json', 'state.json.old'], ['ov-1-c0.json']]) {
+    const { remote, again, disk } = await rig(FILE);
+    await change(remote, 0, patch);
+    for (const name of names) await disk.write(name, Buffer.from('torn'));
+    const after = await again(FILE);
+    assert.ok(after.degraded.includes('config.base-conflict'));
+    const { revision } = after.running;
+    await change(after, revision, patch);
+    const mended = await again(FILE);
+    assert.deepEqual([mended.degraded, mended.running.config.log.level], [[], 'debug']);
+    assert.equal(await codeOf(set(mended, revision + 1, patch)), 'same');
+  }
+});
+
 test('a disk that takes nothing keeps no agent from its start, and ends what is on trial', async () => {
   const { remote, again, disk } = await rig(FILE);
   await change(remote, 0, { log: { level: 'debug' } });
