@@ -212,6 +212,7 @@ export class AgentCommands {
   /** Nothing begins any more by the clock. */
   stop(): void {
     this.#schedule.stop();
+    this.#install.stop();
     this.#groups.stop();
     this.#tail.end();
     this.#logLevel.end();

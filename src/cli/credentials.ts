@@ -19,8 +19,8 @@ export function stateDirectoryOf({ state, ledger }: DeviceConfig): string {
 /** The certificates that came by command. */
 export function installedPairsOf(config: DeviceConfig, log: Log): InstalledPairs {
   const { broker, device } = config;
-  const isConfigured = broker.tls?.cert !== undefined;
-  return new InstalledPairs({ directory: join(stateDirectoryOf(config), 'tls'), device: device.id, isConfigured, log });
+  const configured = broker.tls?.cert === undefined ? undefined : broker.tls;
+  return new InstalledPairs({ directory: join(stateDirectoryOf(config), 'tls'), device: device.id, configured, log });
 }
 
 /** The configuration as connections are made: with what was installed by command in the place of what it names. */

@@ -16,6 +16,7 @@ const WITHIN_MAX_MS = 600_000;
 const PEM_LETTERS_MAX = 32 * 1024;
 const TRIED = 'a new certificate is tried';
 const BACK = 'back to the certificate before';
+const ENDED = 'the agent ended meanwhile: the certificate before is used';
 
 export interface CertificateInstallOptions {
   readonly clock: Clock;
@@ -43,6 +44,7 @@ interface Waiting {
 export class CertificateInstall {
   readonly #options: CertificateInstallOptions;
   #isRunning = false;
+  #isStopped = false;
   #waiting: Waiting | undefined;
   /** Of a pair that was taken back: a link may still be made with it. */
   #dropped: string | undefined;
@@ -69,6 +71,12 @@ export class CertificateInstall {
   /** It brings commands: a device with a certificate that only connects would be deaf. */
   linkReady(): void {
     if (this.#waiting !== undefined && this.#waiting.digest === this.#options.shown()) this.#waiting.end(true);
+  }
+
+  /** The trial ends with its agent, and leaves the files alone: the next agent may be given the same certificate. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#waiting?.end(false);
   }
 
   get command(): Command {
@@ -107,13 +115,13 @@ export class CertificateInstall {
       resume: async ({ id }) => {
         const { installed } = this.#options.pairs;
         if (installed?.command === id) return resultOf(installed.pair);
-        throw new CommandFailure('certificate.reverted', 'the agent ended meanwhile: the certificate before is used');
+        throw new CommandFailure('certificate.reverted', ENDED);
       },
     });
   }
 
   async #run(pem: string, withinMs: number, context: RunContext): Promise<unknown> {
-    const { clock, busy, url, pairs, probeCertificate } = this.#options;
+    const { clock, busy, url, probeCertificate } = this.#options;
     const other = this.#isRunning ? 'certificate.install' : busy();
     if (other !== undefined) throw new CommandFailure('certificate.busy', `${other} is on trial`, 'rejected');
     const broker = url();
@@ -123,11 +131,11 @@ export class CertificateInstall {
       const pair = this.#stage(pem);
       await context.progress({ phase: 'probe' });
       const refused = await probeCertificate(pair, broker).catch((error: unknown) => {
-        pairs.drop(pair);
+        this.#drop(pair);
         throw error;
       });
       if (refused !== undefined) {
-        pairs.drop(pair);
+        this.#drop(pair);
         throw new CommandFailure('certificate.refused', `${broker}: ${refused.word}: ${refused.text}`);
       }
       const revertAt = new Date(clock.wallMs() + withinMs).toISOString();
@@ -137,6 +145,16 @@ export class CertificateInstall {
     } finally {
       this.#isRunning = false;
     }
+  }
+
+  /** Before every step that touches the files or the connection. */
+  #goOn(): void {
+    if (this.#isStopped) throw new CommandFailure('certificate.reverted', ENDED);
+  }
+
+  #drop(pair: StagedPair): void {
+    this.#goOn();
+    this.#options.pairs.drop(pair);
   }
 
   #stage(pem: string): StagedPair {
@@ -157,11 +175,14 @@ export class CertificateInstall {
   /** The connection made anew with it; back to the one before when it does not come up, or can not be kept. */
   async #prove(pair: StagedPair, withinMs: number, command: string): Promise<void> {
     const { pairs, renew, lastEnd, shown, url, log } = this.#options;
+    this.#goOn();
     pairs.try(pair);
     try {
       const came = this.#nextLink(pair, withinMs);
       renew(TRIED);
-      if (!(await came)) {
+      const isUp = await came;
+      this.#goOn();
+      if (!isUp) {
         const end = lastEnd();
         const deaf =
           shown() === pair.digest && url() !== undefined ? 'its subscription is not acknowledged' : undefined;
@@ -171,7 +192,7 @@ export class CertificateInstall {
       pairs.promote(pair, command);
       log.info('certificate installed', { subject: pair.subject, not_after: pair.notAfter });
     } catch (error) {
-      pairs.drop(pair);
+      this.#drop(pair);
       this.#dropped = pair.digest;
       renew(BACK);
       throw error;

@@ -32,8 +32,8 @@ type PairFiles = Omit<v.InferOutput<typeof pairSchema>, 'command'>;
 type Installed = v.InferOutput<typeof installedSchema>;
 
 export interface InstalledPairsOptions {
-  /** The configuration names a certificate and a key, which installed ones may take the place of. */
-  readonly isConfigured: boolean;
+  /** The certificate and key of the configuration, which installed ones may take the place of; undefined: there are none. */
+  readonly configured: IdentityFiles | undefined;
   /** `tls` in the directory of small state. */
   readonly directory: string;
   readonly device: string;
@@ -66,23 +66,30 @@ export class InstalledPairs implements DevicePairs {
    */
   filesFor(configured: IdentityFiles): IdentityFiles {
     if (this.#trial !== undefined) return { ...configured, ...this.#paths(this.#trial) };
-    if (this.#installed === undefined) return configured;
-    const installed = { ...configured, ...this.#paths(this.#installed.active) };
-    let installedMs: number;
+    const installed = this.#usable(configured);
+    if (installed === undefined) return configured;
     try {
-      installedMs = issuedMs(installed);
-    } catch (error) {
-      this.#options.log.error('installed certificate can not be used; the configured one counts', {
-        reason: reasonOf(error),
-      });
-      return configured;
-    }
-    try {
-      return issuedMs(configured) > installedMs ? configured : installed;
+      return issuedMs(configured) > installed.atMs ? configured : installed.files;
     } catch {
       // What is configured is gone, or not handed over: the installed pair does not need it.
-      return installed;
+      return installed.files;
     }
+  }
+
+  /** The installed pair, or the one before it where that can not be read any more. `atMs`: when it was issued. */
+  #usable(configured: IdentityFiles): { readonly files: IdentityFiles; readonly atMs: number } | undefined {
+    for (const pair of [this.#installed?.active, this.#installed?.previous]) {
+      if (pair === undefined || pair === null) continue;
+      const files = { ...configured, ...this.#paths(pair) };
+      try {
+        return { files, atMs: issuedMs(files) };
+      } catch (error) {
+        this.#options.log.error('installed certificate can not be used; the one before it counts', {
+          reason: reasonOf(error),
+        });
+      }
+    }
+    return undefined;
   }
 
   /** A new key, and the request that asks an authority for its certificate. Throws Fault `state.disk`. */
@@ -99,8 +106,10 @@ export class InstalledPairs implements DevicePairs {
    * found and expected; `state.disk`.
    */
   stage(pem: string): StagedPair {
-    if (!this.#options.isConfigured) throw invalid('this device shows none: device.json has no broker.tls.cert');
+    const { configured } = this.#options;
+    if (configured === undefined) throw invalid('this device shows none: device.json has no broker.tls.cert');
     const [own] = parseChain(pem);
+    refuseOlder(own, configured);
     const key = `${keyIdOf(own.publicKey)}.key`;
     const { device } = this.#options;
     const name: unknown = own.toLegacyObject().subject.CN;
@@ -129,6 +138,12 @@ export class InstalledPairs implements DevicePairs {
 
   /** The pair on trial is used from now on, for good; the one before is kept. Throws Fault `state.disk`. */
   promote({ files }: StagedPair, command: string): void {
+    try {
+      // It was read when it was staged, and may be gone: what is installed must be there.
+      loadIdentity({ ca: files.cert, ...files });
+    } catch (error) {
+      throw new Fault('state.disk', `not installed: ${reasonOf(error)}`, { cause: error });
+    }
     const installed: Installed = {
       v: 1,
       active: { ...namesOf(files), command },
@@ -253,6 +268,20 @@ function keyIdOf(key: KeyObject): string {
 
 function digestOf(pem: string): string {
   return createHash('sha256').update(pem).digest('hex');
+}
+
+/** By the rule of `filesFor` the configured one would count all the same. */
+function refuseOlder(own: X509Certificate, configured: IdentityFiles): void {
+  let configuredMs: number;
+  try {
+    configuredMs = issuedMs(configured);
+  } catch {
+    return;
+  }
+  const ownMs = Date.parse(own.validFrom);
+  if (ownMs >= configuredMs) return;
+  const [found, expected] = [ownMs, configuredMs].map((ms) => new Date(ms).toISOString());
+  throw invalid(`must not begin before the configured one, which would go on to count (${expected}), got ${found}`);
 }
 
 function issuedMs(files: IdentityFiles): number {

@@ -52,6 +52,8 @@ export class RemoteConfig {
   #baseInvalid = false;
   #isStandIn = false;
   #ticking = false;
+  /** Changes that were asked for and are not on disk yet. */
+  #beginning = 0;
   /** What the device sees for itself of the trial; undefined: nothing wrong. */
   #check: Promise<string | undefined> = Promise.resolve(undefined);
   readonly #waiting = new Map<string, (entry: Entry) => void>();
@@ -102,6 +104,10 @@ export class RemoteConfig {
 
   /** Why nothing else that can cut the device off may begin, or undefined. */
   get busy(): string | undefined {
+    return this.#onTrial ?? (this.#beginning > 0 ? 'a change of the configuration' : undefined);
+  }
+
+  get #onTrial(): string | undefined {
     const { trial } = this.#keeper.state;
     return trial === null ? undefined : `the configuration ${trial.revision}`;
   }
@@ -192,11 +198,14 @@ export class RemoteConfig {
 
   /** On disk when it resolves; run once `apply` is called. */
   begin(change: Change): Promise<Begun> {
+    this.#beginning += 1;
     return this.#keeper.inTurn(async () => {
       try {
         return await this.#begin(change);
       } catch (error) {
         return refused('config.disk', `it could not be written down: ${reasonOf(error)}`);
+      } finally {
+        this.#beginning -= 1;
       }
     });
   }
@@ -288,8 +297,8 @@ export class RemoteConfig {
       return refused('config.invalid', 'device.json is not valid: mend it first, what ran last is run');
     await this.#keeper.refresh();
     const { good, seq } = this.#keeper.state;
-    if (this.busy !== undefined)
-      return refused('config.busy', `${this.busy} is on trial: confirm or cancel that first`);
+    if (this.#onTrial !== undefined)
+      return refused('config.busy', `${this.#onTrial} is on trial: confirm or cancel that first`);
     if (change.base !== good.revision) {
       return refused('config.conflict', `base must be ${good.revision}, the revision that holds, got ${change.base}`);
     }

@@ -27,6 +27,7 @@ const BROKER = 'mqtts://127.0.0.1';
 interface Bench {
   readonly authority: CertificateAuthority;
   readonly pairs: InstalledPairs;
+  readonly directory: string;
   readonly connection: Connection;
   /** Of the certificate that the present link was made with. */
   readonly linked: () => string | undefined;
@@ -34,7 +35,7 @@ interface Bench {
   readonly attempts: { readonly digest: string; readonly answer: () => void }[];
   /** The next attempt, answered. */
   readonly answer: () => Promise<void>;
-  readonly endProbe: () => Promise<void>;
+  readonly endProbe: (how?: 'refused') => Promise<void>;
   /** Whether the broker acknowledges the subscription of links that come up. */
   readonly subscribable: (isIt: boolean) => void;
   /** That of the present link is acknowledged now. */
@@ -59,7 +60,7 @@ async function bench(t: TestContext): Promise<Bench> {
   };
   const configured = { ca: put('ca.pem', authority.ca), cert: put('own.pem', own.cert), key: put('own.key', own.key) };
   const directory = join(root, 'tls');
-  const pairs = new InstalledPairs({ directory, device: 'pump-42', isConfigured: true, log: NO_LOG });
+  const pairs = new InstalledPairs({ directory, device: 'pump-42', configured, log: NO_LOG });
   const load = (): LinkCredentials => {
     const { ca, cert, key, crl, certificate } = loadIdentity(pairs.filesFor(configured));
     return { ca, cert, key, crl, certificate, username: undefined, password: undefined };
@@ -102,14 +103,14 @@ async function bench(t: TestContext): Promise<Bench> {
     },
   });
   let isSubscribable = true;
-  let endProbe: (() => void) | undefined;
+  let endProbe: ((refused: LinkEnd | undefined) => void) | undefined;
   const install = new CertificateInstall({
     clock: systemClock,
     log: NO_LOG,
     pairs,
     probeCertificate: () =>
       new Promise((resolve) => {
-        endProbe = () => resolve(undefined);
+        endProbe = resolve;
       }),
     url: () => connection.figures.url,
     shown: () => renewal.shown,
@@ -130,11 +131,12 @@ async function bench(t: TestContext): Promise<Bench> {
   return {
     authority,
     pairs,
+    directory,
     connection,
     linked: () => (connection.link === undefined ? undefined : linked),
     attempts,
     answer,
-    endProbe: async () => (await until(() => endProbe, 'the probe', DEADLINE_MS))(),
+    endProbe: async (how) => (await until(() => endProbe, 'the probe', DEADLINE_MS))(how && LOST),
     subscribable: (isIt) => {
       isSubscribable = isIt;
     },
@@ -222,4 +224,25 @@ test('a link that was under way with a certificate that was taken back is left a
   await until(() => attempts[0], 'the attempt with the one before', DEADLINE_MS);
   await answer();
   assert.equal(linked(), own);
+});
+
+test('with its agent a trial ends, and what the next agent has on trial or installed stays', async (t) => {
+  for (const isProbing of [true, false]) {
+    const { authority, pairs, directory, attempts, answer, endProbe, install, run } = await bench(t);
+    const pem = await authority.issueFor(pairs.request().csr);
+    const outcome = run(pem, 60_000);
+    if (!isProbing) {
+      await endProbe();
+      await until(() => attempts[0], 'the attempt with the new certificate', DEADLINE_MS);
+    }
+    install.stop();
+    const next = new InstalledPairs({ directory, device: 'pump-42', configured: {}, log: NO_LOG });
+    const pair = next.stage(pem);
+    next.try(pair);
+    if (isProbing) await endProbe('refused');
+    assert.equal(await outcome, 'certificate.reverted');
+    next.promote(pair, 'i2');
+    assert.equal(next.installed?.command, 'i2');
+    if (!isProbing) await answer();
+  }
 });

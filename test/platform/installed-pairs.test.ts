@@ -1,7 +1,7 @@
 /** Keys made on the device and the certificates that come back: what is judged, what is kept, and which pair counts. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { Fault } from '../../src/fault.ts';
@@ -33,10 +33,11 @@ async function bench(t: TestContext): Promise<Bench> {
     writeFileSync(join(root, name), text, { mode: 0o600 });
     return join(root, name);
   };
+  const configured = { ca: put('ca.pem', authority.ca), cert: put('own.pem', cert), key: put('own.key', key) };
   return {
     authority,
-    configured: { ca: put('ca.pem', authority.ca), cert: put('own.pem', cert), key: put('own.key', key) },
-    open: (device = 'pump-42') => new InstalledPairs({ directory, device, isConfigured: true, log: NO_LOG }),
+    configured,
+    open: (device = 'pump-42') => new InstalledPairs({ directory, device, configured, log: NO_LOG }),
     files: () => readdirSync(directory).sort(),
     directory,
   };
@@ -210,4 +211,45 @@ test('a file that says nonsense about what is installed is told, and the configu
   });
   writeFileSync(pair.files.cert, 'gone');
   assert.deepEqual(open().filesFor(configured), configured);
+});
+
+test('what is gone from the disk is not installed, and of a pair that can not be read the one before it counts', async (t) => {
+  const { authority, configured, open } = await bench(t);
+  const pairs = open();
+  const stage = async () => pairs.stage(await authority.issueFor(pairs.request().csr));
+  const first = await stage();
+  pairs.promote(first, 'c1');
+  const gone = await stage();
+  pairs.try(gone);
+  rmSync(gone.files.cert);
+  assert.throws(
+    () => pairs.promote(gone, 'c2'),
+    (error) => error instanceof Fault && error.code === 'state.disk',
+  );
+  pairs.drop(gone);
+  assert.deepEqual(open().filesFor(configured), { ca: configured.ca, ...first.files });
+  const second = await stage();
+  pairs.promote(second, 'c3');
+  writeFileSync(second.files.cert, 'rotten');
+  assert.deepEqual(open().filesFor(configured), { ca: configured.ca, ...first.files });
+  // The rule holds for it too: what was put in place by hand later counts.
+  const { cert, key } = await authority.issueClient('pump-42', {
+    notBefore: new Date(Date.now() - 1000),
+    notAfter: new Date(Date.now() + DAY_MS),
+  });
+  writeFileSync(configured.cert, cert);
+  writeFileSync(configured.key, key);
+  assert.deepEqual(open().filesFor(configured), configured);
+});
+
+test('a certificate that would not count beside the configured one is refused', async (t) => {
+  const { authority, open, files } = await bench(t);
+  const pairs = open();
+  const older = { notBefore: new Date(Date.now() - 2 * DAY_MS), notAfter: new Date(Date.now() + 300 * DAY_MS) };
+  const pem = await authority.issueFor(pairs.request().csr, older);
+  assert.match(
+    refusalOf(() => pairs.stage(pem)),
+    /must not begin before the configured one, which would go on to count \(20.*Z\), got 20.*Z$/,
+  );
+  assert.equal(files().length, 1);
 });

@@ -89,6 +89,18 @@ test('what can cut the wire waits for the operator; anything else the device con
   assert.ok(remote.history.every((entry) => !('token' in entry)));
 });
 
+test('a change that is asked for keeps others from beginning before it is on disk, and one that is refused does not', async () => {
+  const { remote } = await rig(FILE);
+  const refused = set(remote, 7, { log: { level: 'debug' } });
+  assert.equal(remote.busy, 'a change of the configuration');
+  await refused;
+  assert.equal(remote.busy, undefined);
+  const begun = set(remote, 0, { log: { level: 'debug' } });
+  assert.equal(remote.busy, 'a change of the configuration');
+  await begun;
+  assert.equal(remote.busy, 'the configuration 1');
+});
+
 test('a rollback brings back what was good before, and back again', async () => {
   const { remote } = await rig(FILE);
   const target = { kind: 'previous' } as const;
