@@ -12,6 +12,10 @@ import { ScheduleMemory } from './schedule-memory.ts';
 /** After the start, so that a made-up command finds a link to answer on. */
 const FIRST_LOOK_MS = 10_000;
 const LOOK_MS = 60_000;
+/** A schedule that ends each agent as soon as it runs would leave nobody the time to change it by command. */
+const RESTART_AFTER_MS = 300_000;
+
+const TOO_SOON = 'the agent has started less than five minutes ago: its schedule does not restart it';
 
 export interface ScheduleEntry {
   readonly cron: string;
@@ -59,6 +63,8 @@ export class Schedule {
   readonly #slots: readonly Slot[];
   readonly #memory: ScheduleMemory;
   #look: Timer | undefined;
+  #startedMs = 0;
+  readonly #told = new Set<number>();
   #stopped = false;
 
   constructor(options: ScheduleOptions) {
@@ -78,7 +84,8 @@ export class Schedule {
 
   /** An entry that can not be scheduled is told and left out; the others run. */
   async start(): Promise<void> {
-    const { cron, log } = this.#options;
+    const { cron, clock, log } = this.#options;
+    this.#startedMs = clock.monotonicMs();
     await this.#memory.open();
     for (const [index, slot] of this.#slots.entries()) {
       const { entry } = slot;
@@ -116,12 +123,16 @@ export class Schedule {
     }));
   }
 
-  /** Throws when there is no such entry, or when it would run entries itself: two of those would run each other for ever. */
+  /**
+   * Throws when there is no such entry, when it is one that the clock does not run yet either (an entry may run this one), or when
+   * it would run entries itself: two of those would run each other for ever.
+   */
   runNow(index: number): Readonly<Record<string, unknown>> {
     const slot = this.#slots[index];
     if (slot === undefined) throw new Error(`there is no entry ${index}; the schedule has ${this.#slots.length}`);
     const { command } = slot.entry;
     if (command === 'schedule.run') throw new Error(`entry ${index} runs entries itself: only the clock runs it`);
+    if (this.#isTooSoon(slot)) throw new Error(`entry ${index}: ${TOO_SOON}`);
     return { index, command, id: this.#run(index, slot) };
   }
 
@@ -147,6 +158,7 @@ export class Schedule {
   /** What is made up for is on disk first: a command that ends the process would else be made up for again and again. */
   #begin(index: number, slot: Slot, isMissed: boolean): void {
     const { clock, log } = this.#options;
+    if (this.#isTooSoon(slot)) return this.#refuse(index);
     if (slot.entry.missed !== 'once') return void this.#run(index, slot);
     this.#memory.set(slot.entry, { dueMs: slot.task?.nextMs?.(), ranMs: clock.wallMs() }).then(
       () => void (this.#stopped || this.#run(index, slot)),
@@ -155,6 +167,15 @@ export class Schedule {
         if (!isMissed && !this.#stopped) this.#run(index, slot);
       },
     );
+  }
+
+  #isTooSoon({ entry }: Slot): boolean {
+    return entry.command === 'agent.restart' && this.#options.clock.monotonicMs() - this.#startedMs < RESTART_AFTER_MS;
+  }
+
+  #refuse(index: number): void {
+    if (!this.#told.has(index)) this.#options.log.warn('schedule: entry not run', { index, reason: TOO_SOON });
+    this.#told.add(index);
   }
 
   #lookAfter(ms: number): void {
@@ -169,6 +190,7 @@ export class Schedule {
   #lookMissed(index: number, slot: Slot): void {
     const { clock, log } = this.#options;
     const { entry, task, putOff } = slot;
+    if (this.#isTooSoon(slot)) return;
     if (entry.missed !== 'once' || task === undefined || putOff !== undefined || clock.quality() === 'unknown') return;
     const before = this.#memory.of(entry);
     const { missed, awaited } = lookMissed(before, clock.wallMs(), task.nextMs?.());

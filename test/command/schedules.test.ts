@@ -92,6 +92,27 @@ test('schedule.run refuses what is no entry, and entries that would run each oth
   assert.deepEqual(ran, []);
 });
 
+test('the clock restarts no agent in its first five minutes, however the entry is run', async () => {
+  const restart = { cron: '* * * * * *', command: 'agent.restart' };
+  const { ask, fall, ran, clock } = await bench([restart, PING]);
+  for (let second = 0; second < 300; second += 1) {
+    fall[0]?.();
+    clock.pass(second < 299 ? 1000 : 999);
+  }
+  assert.match(
+    String(await ask('schedule.run', { index: 0 })),
+    /entry 0: the agent has started less than five minutes ago/,
+  );
+  assert.equal(ran.length, 0);
+  fall[1]?.();
+  clock.pass(1);
+  fall[0]?.();
+  assert.deepEqual(
+    ran.map(([command]) => command),
+    ['ping', 'agent.restart'],
+  );
+});
+
 test('node-cron says when an expression runs next, in its own time zone', async (t) => {
   const timer = await systemCron.schedule('0 3 * * *', 'Europe/Berlin', () => undefined);
   t.after(() => timer.cancel());
