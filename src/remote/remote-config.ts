@@ -336,7 +336,10 @@ export class RemoteConfig {
     const { trial } = this.#keeper.state;
     if (trial !== null) {
       const tried = this.#isStandIn ? undefined : await this.#resolver.read(trial);
-      if (tried !== undefined) return { ...tried, revision: trial.revision, trial };
+      if (tried !== undefined) {
+        this.#conflict = false;
+        return { ...tried, revision: trial.revision, trial };
+      }
       await this.#keeper.step({ kind: 'revert', why: 'it does not fit device.json', stamp: await this.#goodStamp() });
     }
     const { good } = this.#keeper.state;

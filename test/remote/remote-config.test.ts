@@ -236,6 +236,7 @@ test('what runs although nothing says so is written down when it is set again', 
     assert.ok(after.degraded.includes('config.base-conflict'));
     const { revision } = after.running;
     await change(after, revision, patch);
+    assert.deepEqual(after.degraded, []);
     const mended = await again(FILE);
     assert.deepEqual([mended.degraded, mended.running.config.log.level], [[], 'debug']);
     assert.equal(await codeOf(set(mended, revision + 1, patch)), 'same');
