@@ -22,6 +22,7 @@ const ports: Readonly<Record<keyof AgentCommandsOptions['ports'], unknown>> = {
   renewal: nothing,
   probeCertificate: nothing,
   restart: nothing,
+  startFault: nothing,
   reboot: undefined,
   doctor: nothing,
   compress: nothing,

@@ -4,7 +4,7 @@
  */
 import type { Connection } from './broker/connection.ts';
 import type { Topics } from './broker/topics.ts';
-import { agentRestartCommand } from './command/agent-restart.ts';
+import { agentRestartCommand, type StartFault } from './command/agent-restart.ts';
 import { captureCommand, type CaptureSources } from './command/capture.ts';
 import { certificateCsrCommand } from './command/certificate-csr.ts';
 import { CertificateInstall } from './command/certificate-install.ts';
@@ -82,6 +82,7 @@ export interface AgentCommandsOptions {
     readonly probeCertificate: (pair: StagedPair, url: string) => Promise<LinkEnd | undefined>;
     /** Asks the process to end in the ordinary way, to be started again. */
     readonly restart: () => void;
+    readonly startFault: StartFault;
     /** What the doctor finds beside the running agent, without disturbing it. */
     readonly doctor: () => Promise<readonly DoctorPart[]>;
     readonly compress: (bytes: Buffer) => Promise<Buffer>;
@@ -245,7 +246,7 @@ export class AgentCommands {
       ...telemetryCommands({ ...ports, sources: hostSensor === undefined ? sensors : [...sensors, hostSensor] }),
       ...configReadCommands(this.#options.remote),
       ...this.#configChange.commands,
-      agentRestartCommand(ports.clock, ports.restart),
+      agentRestartCommand(ports),
       this.#reboot.command,
     ];
   }

@@ -78,6 +78,8 @@ export interface AgentPorts {
   readonly probeCertificate: (pair: StagedPair, url: string) => Promise<LinkEnd | undefined>;
   /** Asks the process to end in the ordinary way, to be started again. */
   readonly restart: () => void;
+  /** Why it could not be started again, or undefined. */
+  readonly startFault: () => Promise<string | undefined>;
   /** What the doctor finds beside the running agent, without disturbing it. */
   readonly doctor: () => Promise<readonly DoctorPart[]>;
   readonly compress: (bytes: Buffer) => Promise<Buffer>;

@@ -10,7 +10,18 @@ import { configDisk } from '../platform/config-disk.ts';
 import type { Log } from '../ports.ts';
 import type { BaseFile } from '../remote/judge.ts';
 import { RemoteStore } from '../remote/store.ts';
+import { loadConfig } from './config-file.ts';
 import { stateDirectoryOf } from './credentials.ts';
+
+/** More help nobody, and an answer has its bounds. */
+const PROBLEMS_LETTERS_MAX = 1000;
+
+/** Why a process that is started now could not run; undefined: it could. */
+export async function startFault(file: string, log: Log): Promise<string | undefined> {
+  const loaded = loadConfig(file);
+  if (loaded.kind === 'valid' || (await lastConfig(log)) !== undefined) return undefined;
+  return loaded.text.trim().slice(0, PROBLEMS_LETTERS_MAX);
+}
 
 /** Undefined: nothing is known to have run, or it does not belong there. Never rejects. */
 export async function lastConfig(log: Log): Promise<BaseFile | undefined> {

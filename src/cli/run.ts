@@ -47,7 +47,7 @@ import {
   withInstalledPair,
 } from './credentials.ts';
 import { EXIT, exitOf } from './exit.ts';
-import { lastConfig } from './last-config.ts';
+import { lastConfig, startFault } from './last-config.ts';
 import { serve } from './serve.ts';
 
 export async function runCommand(args: readonly string[]): Promise<number> {
@@ -125,8 +125,13 @@ interface Process {
 }
 
 /** For whoever has to help the device from afar. */
-function helpPorts(file: string, config: DeviceConfig): Pick<AgentPorts, 'doctor' | 'compress' | 'reboot'> {
+function helpPorts(
+  file: string,
+  config: DeviceConfig,
+  log: Log,
+): Pick<AgentPorts, 'doctor' | 'compress' | 'reboot' | 'startFault'> {
   return {
+    startFault: () => startFault(file, log),
     // Loaded when it is asked for: most devices never need it.
     doctor: async () => (await import('./doctor-own.ts')).ownDoctor(file, config),
     compress,
@@ -193,7 +198,7 @@ function agentOn(
       signer: config.ledger.sign === false ? undefined : eventSigner(stateDirectory, config.ledger.sign, log),
       signatures: config.signers === undefined ? undefined : commandSigners(config.signers.file, clock, log),
       writtenBytes,
-      ...helpPorts(file, config),
+      ...helpPorts(file, config, log),
       writeLocalStatus: statusFile(process.env['RUNTIME_DIRECTORY'] ?? stateDirectory, log),
       certificates: () => textsOf(connected()),
       pairs,

@@ -1,16 +1,38 @@
 /**
  * `agent.restart`: the process ends in the ordinary way, with exit status 0, and whoever supervises it starts it again. Only
- * once the answer has left, so that the operator has it; if that takes too long, without.
+ * once the answer has left, so that the operator has it; if that takes too long, without. Not at all where the process could not
+ * start again.
  */
 import * as v from 'valibot';
 import type { Clock } from '../ports.ts';
-import { type Command, defineCommand } from './command.ts';
+import { type Command, CommandFailure, defineCommand } from './command.ts';
 
 /** Time for the outcome to be written and the answer to be acknowledged, milliseconds. */
 const ANSWER_MS = 10_000;
 
-/** `restart` asks the process to end; it is called once, however often that is ordered. */
-export function agentRestartCommand(clock: Clock, restart: () => void): Command {
+export interface AgentRestartOptions {
+  readonly clock: Clock;
+  /** Asks the process to end; called once, however often that is ordered. */
+  readonly restart: () => void;
+  readonly startFault: StartFault;
+}
+
+/** Why the process could not start again on the files as they are now; undefined: it could. */
+export type StartFault = () => Promise<string | undefined>;
+
+/** Of `agent.restart` and `host.reboot`. */
+export const START_ERRORS = {
+  'config.invalid':
+    'device.json is not valid now, and what ran last is not known: the agent could not start again. The message has the problems. Nothing was done.',
+};
+
+/** Throws what says so. */
+export async function refuseWithoutStart(startFault: StartFault): Promise<void> {
+  const fault = await startFault();
+  if (fault !== undefined) throw new CommandFailure('config.invalid', fault, 'rejected');
+}
+
+export function agentRestartCommand({ clock, restart, startFault }: AgentRestartOptions): Command {
   let isOver = false;
   const end = (): void => {
     if (isOver) return;
@@ -23,7 +45,9 @@ export function agentRestartCommand(clock: Clock, restart: () => void): Command 
     summary: 'Ends the agent in the ordinary way; its supervisor starts it again.',
     args: v.strictObject({}),
     result: v.strictObject({}),
-    run: (_args, { afterAnswer }) => {
+    errors: START_ERRORS,
+    run: async (_args, { afterAnswer }) => {
+      await refuseWithoutStart(startFault);
       afterAnswer(end);
       clock.after(ANSWER_MS, end);
       return {};

@@ -7,6 +7,7 @@ import * as v from 'valibot';
 import { reasonOf } from '../fault.ts';
 import type { Boot, Clock, Log, RebootRequest, StateDocument, StateStore } from '../ports.ts';
 import { count, text } from './answers.ts';
+import { refuseWithoutStart, START_ERRORS, type StartFault } from './agent-restart.ts';
 import { type Command, CommandFailure, defineCommand, type RunContext } from './command.ts';
 
 /** As the unit has it: a device that reboots in a loop can not be reached to be mended. */
@@ -30,6 +31,7 @@ export interface HostRebootOptions {
   readonly state: StateStore;
   /** Undefined: there is no way to ask on this machine. */
   readonly reboot: RebootRequest | undefined;
+  readonly startFault: StartFault;
   /** Why not now; undefined: nothing is in the way. */
   readonly busy?: () => string | undefined;
 }
@@ -73,6 +75,7 @@ export class HostReboot {
         'host.no-reboot-unit': 'Nothing on this machine takes the request: fieldpost-reboot.path is not enabled.',
         'host.busy': 'Something that a reboot would break off is under way, or a reboot already is.',
         'host.too-soon': 'The machine started less than five minutes ago.',
+        ...START_ERRORS,
         'host.not-rebooted': 'The request was made, and the machine is still up; or nobody can say that it was made.',
         'state.disk': 'The order could not be written down; no reboot was asked for.',
       },
@@ -91,6 +94,7 @@ export class HostReboot {
     }
     this.#underway = true;
     try {
+      await refuseWithoutStart(this.#options.startFault);
       await this.#order?.write({ id: context.id, boot: boot.id });
       await Promise.race([context.progress({ phase: 'rebooting', boot: boot.id }), this.#after(TELL_MS)]);
       reboot.make(context.id);

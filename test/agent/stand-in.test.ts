@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { until } from '../rig/wait.ts';
 import { type Agent, DEADLINE_MS, setFaultStage } from './fault-stage.ts';
+import { ask, configure } from './operator.ts';
+import { setStage } from './stage.ts';
 
 /** status.json is written when it changes, and never only because a counter moved. */
 function degraded(agent: Agent, isInvalid: boolean): Promise<unknown> {
@@ -62,4 +64,23 @@ test('what ran last of another device is not run', async (t) => {
   await writeFile(join(stage.directory, 'device.json'), '{');
   agent.process.start();
   assert.equal((await agent.process.child.exited).code, 78);
+});
+
+test('agent.restart is rejected while device.json is not valid and nothing is known to have run', async (t) => {
+  const stage = await setStage(t);
+  await configure(stage, () => ({ commands: { 'agent.restart': 'on' } }));
+  stage.agent.start();
+  const isBorn = (): boolean => stage.seen().some(({ payload }) => payload['why'] === 'start');
+  await until(isBorn, 'the birth', DEADLINE_MS);
+  const path = join(stage.directory, 'device.json');
+  const good = await readFile(path, 'utf8');
+  await writeFile(path, good.slice(0, -1));
+  const { status, error } = await ask(stage, 'agent.restart', 'r1');
+  assert.equal(status, 'rejected');
+  const { code, message } = error as { readonly code: string; readonly message: string };
+  assert.equal(code, 'config.invalid');
+  assert.match(message, /device\.json:1:\d+/);
+  await writeFile(path, good);
+  assert.equal((await ask(stage, 'agent.restart', 'r2'))['status'], 'succeeded');
+  assert.equal((await stage.agent.child.exited).code, 0);
 });

@@ -5,12 +5,16 @@ import { agentRestartCommand } from '../../src/command/agent-restart.ts';
 import { HandClock } from '../sensor-rig.ts';
 import { type Ask, asker } from './asker.ts';
 
-function bench(): { clock: HandClock; answered: () => void; ends: () => number; ask: Ask } {
+function bench(fault?: string): { clock: HandClock; answered: () => void; ends: () => number; ask: Ask } {
   const clock = new HandClock();
   let ends = 0;
   const after: (() => void)[] = [];
-  const command = agentRestartCommand(clock, () => {
-    ends += 1;
+  const command = agentRestartCommand({
+    clock,
+    restart: () => {
+      ends += 1;
+    },
+    startFault: () => Promise.resolve(fault),
   });
   return {
     clock,
@@ -44,4 +48,12 @@ test('agent.restart takes no arguments', async () => {
   const { clock, ask } = bench();
   assert.match(String(await ask('agent.restart', { in: '5s' })), /args\/in: must be left out/);
   assert.equal(clock.timers, 0);
+});
+
+test('a process that could not start again is not ended', async () => {
+  const { clock, answered, ends, ask } = bench('device.json:1:7: must be JSON');
+  assert.equal(await ask('agent.restart'), 'device.json:1:7: must be JSON');
+  answered();
+  clock.pass(60_000);
+  assert.equal(ends(), 0);
 });

@@ -37,6 +37,7 @@ async function life(
     log: keptLog([]),
     state,
     reboot: rebootRequest(directory),
+    startFault: () => Promise.resolve(undefined),
     ...more,
   });
   await order.open();
@@ -145,4 +146,16 @@ test('an order that can not be written down is none', async (t) => {
   await ended(one);
   assert.deepEqual([statuses(one), codeOf(one.answers[0] ?? assert.fail())], [['failed'], 'state.disk']);
   assert.equal(existsSync(one.request), false);
+});
+
+test('no reboot is asked for where the agent could not start again', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const one = await life(t, directory, 'boot-1', {
+    startFault: () => Promise.resolve('device.json:1:7: must be JSON'),
+  });
+  one.send('host.reboot/1', '{}');
+  await ended(one);
+  const { status, error } = one.answers.at(-1)?.document ?? {};
+  assert.deepEqual([status, error], ['rejected', { code: 'config.invalid', message: 'device.json:1:7: must be JSON' }]);
+  assert.deepEqual([one.order.underway, existsSync(one.request)], [false, false]);
 });
