@@ -9,7 +9,7 @@ import type { InboundMessage, Link, LinkEnd, LinkListener, LinkOpener, LinkTarge
 import { OwnSession, type SessionStore } from './own-session.ts';
 import { HELD_MS, isTimely, NO_FAILURES, planRetry } from './retry.ts';
 import { ReturnHome } from './return-home.ts';
-import { type Disowned, markAfterConnack, type SessionKey } from './session-plan.ts';
+import { type Disowned, type KnownSession, markAfterConnack, type SessionKey } from './session-plan.ts';
 
 /** A session that is not ours a second time within this is another client's doing, milliseconds. */
 const FOREIGN_AGAIN_MS = 3_600_000;
@@ -216,9 +216,12 @@ export class Connection {
     if (held === undefined && plan.kind === 'clean' && !plan.written) held = await this.#own.mark(plan.mark);
     // Without the mark on disk the old session must stay as it is: it is kept, and no events go out on this link.
     const cleanStart = plan.kind === 'clean' && held === undefined;
+    // One that is void is not, and none may stay that a new start, which knows only the old mark, would take for ours.
+    const passing = held !== undefined && barred === undefined && plan.kind === 'clean' && plan.isVoid;
     const session = newSession();
     const will = traffic.opening(session);
-    const wanted = { ...target, url, cleanStart: false, will, signal: this.#ending.signal };
+    const expiry = passing ? { sessionExpiryMs: 0 } : {};
+    const wanted = { ...target, ...expiry, url, cleanStart: passing, will, signal: this.#ending.signal };
     if (cleanStart) {
       const why = plan.kind === 'clean' ? plan.why : undefined;
       if (why !== this.#cleanTold) log.info('broker session: clean start', { reason: why });
@@ -253,21 +256,37 @@ export class Connection {
       this.#own.disown({ why: 'it was gone on a trial', forgotten: true });
     const mark = held === undefined ? markAfterConnack(plan, key, link.terms.sessionPresent) : undefined;
     const forgotten = plan.kind === 'resume' || plan.forgotten;
-    if (mark !== undefined) held = await this.#own.mark(mark, forgotten);
+    if (mark !== undefined) held = await this.#own.begin(mark, forgotten);
+    // The session that was to be resumed is gone, and the one that this link has made in its place is void.
+    if (held !== undefined && barred === undefined && plan.kind === 'resume') return link.end();
     const generation = mark?.generation ?? store.session?.generation ?? 0;
     if (this.#link === link && held === undefined && (await this.#own.isForeign(link, generation, mark !== undefined)))
       return this.#leaveForeign(link);
     if (this.#link !== link) return;
     if (this.#phase !== 'running') return link.end();
     traffic.up(link, session, generation, held);
-    if (held !== undefined && barred === undefined) this.#markAgain(link);
+    if (held !== undefined && barred === undefined && plan.kind === 'clean') this.#markAgain(link, plan.mark);
     if (url !== urls[0]) this.#home.away();
   }
 
-  /** The disk may be well again long before the link ends by itself. */
-  #markAgain(link: Link): void {
-    const again = (): void => (this.#link === link ? this.renew('its session could not be marked') : undefined);
-    this.#options.clock.after(MARK_AGAIN_MS, again);
+  /**
+   * Beside the link, which is the only way to a device whose disk fails: it is left once the mark of the session that is to
+   * follow is on disk.
+   */
+  #markAgain(link: Link, mark: KnownSession): void {
+    this.#options.clock.after(MARK_AGAIN_MS, () => {
+      if (this.#link !== link) return;
+      this.#markBeside(link, mark).catch((error: unknown) => {
+        this.#options.log.error('broker session: marking failed', { reason: reasonOf(error) });
+      });
+    });
+  }
+
+  async #markBeside(link: Link, mark: KnownSession): Promise<void> {
+    const failure = await this.#own.markBeside(mark);
+    if (this.#link !== link) return;
+    if (failure === undefined) this.renew('its session can be marked now');
+    else this.#markAgain(link, mark);
   }
 
   /**

@@ -34,12 +34,14 @@ export class OwnSession {
   /** What the last plan knew of. */
   #planned: Disowned | undefined;
   #settled: Promise<void> = Promise.resolve();
+  /** Why the last mark was not written: told once. */
+  #told: string | undefined;
 
   constructor(options: OwnSessionOptions) {
     this.#options = options;
   }
 
-  /** Resolves once the disk has taken, or refused, the mark of a session that was disowned. */
+  /** Resolves once the disk has taken, or refused, what was to be marked beside the connection. */
   get settled(): Promise<void> {
     return this.#settled;
   }
@@ -54,20 +56,51 @@ export class OwnSession {
     try {
       await this.#options.store.markSession(mark, forgotten);
     } catch (error) {
-      this.#options.log.error('broker session: events are held back', { reason: reasonOf(error) });
-      return reasonOf(error);
+      const reason = reasonOf(error);
+      const { log } = this.#options;
+      if (reason === this.#told) log.debug('broker session: events are still held back', { reason });
+      else log.error('broker session: events are held back', { reason });
+      this.#told = reason;
+      return reason;
     }
+    this.#told = undefined;
     // One that was disowned while its mark was written stays so.
     if (mark.phase === 'open' && this.#disowned === this.#planned) this.#disowned = undefined;
     return undefined;
   }
 
+  /** As `mark`; the next attempt to connect waits for it. */
+  markBeside(mark: KnownSession): Promise<string | undefined> {
+    return this.#beside(this.mark(mark));
+  }
+
+  /**
+   * As `markBeside`, once CONNACK has shown that the session is another one than the disk says. Where the disk refuses it, what
+   * the broker holds now would be found present by the next CONNECT, under the mark of the one that is gone: it is void.
+   */
+  begin(mark: KnownSession, forgotten: boolean): Promise<string | undefined> {
+    const written = this.mark(mark, forgotten).then((failure) => {
+      if (failure !== undefined) this.#distrust({ why: 'it could not be marked', forgotten });
+      return failure;
+    });
+    return this.#beside(written);
+  }
+
   disown(disowned: Disowned): void {
     const known = this.#options.store.session;
     if (known === undefined) return;
-    this.#disowned = { ...disowned, forgotten: disowned.forgotten || this.#disowned?.forgotten === true };
+    this.#distrust(disowned);
     const mark = { ...known, generation: known.generation + 1, phase: 'opening' } as const;
     this.#settled = this.mark(mark).then(() => undefined);
+  }
+
+  #distrust({ why, forgotten }: Disowned): void {
+    this.#disowned = { why, forgotten: forgotten || this.#disowned?.forgotten === true };
+  }
+
+  #beside(written: Promise<string | undefined>): Promise<string | undefined> {
+    this.#settled = written.then(() => undefined);
+    return written;
   }
 
   /** Whether another client has made the session of this link. `isNew`: the link has begun it. */

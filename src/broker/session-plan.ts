@@ -21,13 +21,14 @@ export type SessionPlan =
   /**
    * `forgotten`: what was handed over in older sessions may not be known there any more; not so when only our own epoch
    * has changed. `mark`: must be on disk before CONNECT with Clean Start, so that a crash in between can not trust the old
-   * session.
+   * session. `isVoid`: what the broker holds is disowned, so it is worth nothing even where the mark can not be written.
    */
   | {
       readonly kind: 'clean';
       readonly mark: KnownSession;
       readonly written: boolean;
       readonly forgotten: boolean;
+      readonly isVoid: boolean;
       readonly why: string;
     };
 
@@ -50,8 +51,8 @@ export function planSession(
     return { ...clean(wanted, generation, whatDiffers(known, wanted)), forgotten };
   }
   const { why, forgotten } = disowned ?? { why: 'the last session was not completed', forgotten: true };
-  if (known.phase === 'opening') return { kind: 'clean', mark: known, written: true, forgotten, why };
-  if (disowned !== undefined) return { ...clean(wanted, generation, why), forgotten };
+  if (known.phase === 'opening') return { kind: 'clean', mark: known, written: true, forgotten, isVoid: true, why };
+  if (disowned !== undefined) return { ...clean(wanted, generation, why), forgotten, isVoid: true };
   return { kind: 'resume', generation: known.generation };
 }
 
@@ -67,7 +68,8 @@ export function markAfterConnack(
 }
 
 function clean(wanted: SessionKey, generation: number, why: string): Extract<SessionPlan, { kind: 'clean' }> {
-  return { kind: 'clean', mark: { ...wanted, generation, phase: 'opening' }, written: false, forgotten: true, why };
+  const mark = { ...wanted, generation, phase: 'opening' } as const;
+  return { kind: 'clean', mark, written: false, forgotten: true, isVoid: false, why };
 }
 
 function sameKey(a: SessionKey, b: SessionKey): boolean {
