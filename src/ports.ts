@@ -180,7 +180,10 @@ export interface HostReading {
 }
 
 export interface HostMetrics {
-  /** Readings of what this machine can tell; what it can not is left out. Rejects only when nothing can be told at all. */
+  /**
+   * Readings of what this machine can tell; what it can not, or not in its time, is left out. Always settles. Rejects only
+   * when nothing can be told at all.
+   */
   read(metrics: readonly HostMetric[]): Promise<readonly HostReading[]>;
 }
 
