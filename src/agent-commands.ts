@@ -32,7 +32,7 @@ import { type CommandedSensor, sensorsCommands } from './command/sensors.ts';
 import { serialWriteCommand, type WritableSensor } from './command/serial-write.ts';
 import { statusGetCommand } from './command/status-get.ts';
 import { DEVICE_BYTES_KEYS, redacted } from './redacted.ts';
-import { telemetryCommands, type TelemetrySource } from './command/telemetry.ts';
+import { TelemetryPauses, type TelemetrySource } from './command/telemetry.ts';
 import type { DeviceConfig } from './config/schema.ts';
 import { Fault, reasonOf } from './fault.ts';
 import type {
@@ -123,6 +123,7 @@ export class AgentCommands {
   readonly #groups: GroupDoor;
   readonly #schedule: Schedule;
   readonly #logLevel: Lease;
+  readonly #pauses: TelemetryPauses;
 
   constructor(options: AgentCommandsOptions) {
     const { config, ports, topics, samples, auditSink, session } = options;
@@ -141,6 +142,11 @@ export class AgentCommands {
       busy: () => options.remote.busy,
     });
     this.#logLevel = new Lease(ports.clock);
+    const { sensors, hostSensor } = options;
+    this.#pauses = new TelemetryPauses({
+      ...ports,
+      sources: hostSensor === undefined ? sensors : [...sensors, hostSensor],
+    });
     this.#configChange = new ConfigChange({
       ...options,
       clock: ports.clock,
@@ -220,13 +226,14 @@ export class AgentCommands {
   }
 
   /** Nothing is taken or written any more; what still runs is found by the next agent as if the process had ended. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#ring.stop();
-    return this.#desk.close();
+    await this.#desk.close();
+    this.#pauses.stop();
   }
 
   #commands(): readonly Command[] {
-    const { config, ports, topics, sensors, hostSensor, status, info, events, tap } = this.#options;
+    const { config, ports, topics, sensors, status, info, events, tap } = this.#options;
     return [
       pingCommand(ports.clock, ports.boot),
       statusGetCommand(status),
@@ -243,7 +250,7 @@ export class AgentCommands {
       this.#diagnostics(),
       ...scheduleCommands(() => this.#schedule),
       ...logCommands({ ...ports, tail: this.#tail, lease: this.#logLevel, topic: topics.log }),
-      ...telemetryCommands({ ...ports, sources: hostSensor === undefined ? sensors : [...sensors, hostSensor] }),
+      ...this.#pauses.commands,
       ...configReadCommands(this.#options.remote),
       ...this.#configChange.commands,
       agentRestartCommand(ports),

@@ -203,6 +203,7 @@ export class Agent {
     await this.#sensors.stop();
     this.#options.ports.renewal.stop();
     await this.#link.stop(why);
+    this.#link.sender.stop();
     await this.#clock.stop();
     await this.#commands.close();
     await this.#figures.stop();

@@ -27,10 +27,15 @@ export class Lease {
 
   end(): void {
     const onEnd = this.#onEnd;
+    this.cancel();
+    onEnd?.();
+  }
+
+  /** Ends without a word: what it was for is over. */
+  cancel(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#onEnd = undefined;
     this.#untilMs = undefined;
-    onEnd?.();
   }
 }

@@ -1,6 +1,6 @@
 /**
  * `telemetry.pause`, `telemetry.resume`: no samples of a sensor, or of all, for a while; to spare a link that costs by the
- * byte. It ends by itself, and with the process. Events are never paused.
+ * byte. It ends by itself, and with the agent. Events are never paused.
  */
 import * as v from 'valibot';
 import type { Clock, Log } from '../ports.ts';
@@ -32,8 +32,25 @@ export interface TelemetrySources {
   readonly sources: readonly TelemetrySource[];
 }
 
-export function telemetryCommands({ clock, log, sources }: TelemetrySources): readonly Command[] {
-  const leases = new Map(sources.map((source) => [source, new Lease(clock)]));
+export class TelemetryPauses {
+  readonly commands: readonly Command[];
+  readonly #leases: ReadonlyMap<TelemetrySource, Lease>;
+
+  constructor(options: TelemetrySources) {
+    this.#leases = new Map(options.sources.map((source) => [source, new Lease(options.clock)]));
+    this.commands = telemetryCommands(options, this.#leases);
+  }
+
+  /** The sources are gone, and no pause of theirs is told any more. */
+  stop(): void {
+    for (const lease of this.#leases.values()) lease.cancel();
+  }
+}
+
+function telemetryCommands(
+  { log, sources }: TelemetrySources,
+  leases: ReadonlyMap<TelemetrySource, Lease>,
+): readonly Command[] {
   const chosen = (id: string | undefined): readonly TelemetrySource[] =>
     id === undefined ? sources : [find(sources, id)];
   const paused = (): Readonly<Record<string, unknown>> => ({

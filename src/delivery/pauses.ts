@@ -23,7 +23,8 @@ export class Pauses {
   readonly #options: PausesOptions;
   #all: Timer | undefined;
   #refusals = 0;
-  readonly #streams = new Set<string>();
+  /** Each until its timer. */
+  readonly #streams = new Map<string, Timer>();
   #forbiddances = 0;
 
   constructor(options: PausesOptions) {
@@ -36,7 +37,7 @@ export class Pauses {
   }
 
   get streams(): readonly string[] {
-    return [...this.#streams];
+    return [...this.#streams.keys()];
   }
 
   isOf(stream: string): boolean {
@@ -51,6 +52,13 @@ export class Pauses {
   linkGone(): void {
     this.#all?.cancel();
     this.#all = undefined;
+  }
+
+  /** Nothing is told, and nothing runs, any more. */
+  stop(): void {
+    this.linkGone();
+    for (const timer of this.#streams.values()) timer.cancel();
+    this.#streams.clear();
   }
 
   pauseAll(code: number): void {
@@ -72,12 +80,12 @@ export class Pauses {
     const waitMs = FORBIDDEN_BACKOFF.firstMs / 2 + backoffMs(FORBIDDEN_BACKOFF, this.#forbiddances, chance);
     const retry_in_ms = Math.round(waitMs);
     log.error('broker forbids a stream: its events wait; check the access rules', { stream, retry_in_ms });
-    this.#streams.add(stream);
-    clock.after(waitMs, () => {
+    const timer = clock.after(waitMs, () => {
       this.#streams.delete(stream);
       onChange?.();
       onOver();
     });
+    this.#streams.set(stream, timer);
     onChange?.();
   }
 }

@@ -14,15 +14,11 @@ import { AckScanner } from './ack-scanner.ts';
 import { Flight, type FlightEffect } from './flight.ts';
 import { Outbox } from './outbox.ts';
 import { encodePublish, encodePubrel, identifierOf, replayIdentifierOf } from './packet.ts';
+import { Patience } from './patience.ts';
 import { Pauses } from './pauses.ts';
 import { PACKET_TOO_LARGE } from './reason-codes.ts';
 import { windowOf } from './window.ts';
 
-/**
- * A broker that does not answer the exchange whose turn it is: the link is given up after this, milliseconds. One that is
- * slow, and answers them one by one, is not.
- */
-const ANSWER_MS = 30_000;
 /** How long a replay waits for the retained receipt, which may show that the consumer has all of it, milliseconds. */
 const REPLAY_AFTER_MS = 3000;
 /** Longer than a commit takes, milliseconds. */
@@ -79,7 +75,9 @@ export class Sender {
   #attached: Attached | undefined;
   #scanner = new AckScanner();
   readonly #pauses: Pauses;
-  #watchdog: { readonly awaited: object; readonly timer: Timer } | undefined;
+  /** Changes that are about to be told. */
+  readonly #changes = new Set<Timer>();
+  readonly #patience: Patience;
   #handed = 0;
   #unheard = 0;
   /** Once an event was passed over, a high-water mark no longer tells which were sent: no more notes in this session. */
@@ -87,6 +85,7 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     this.#options = options;
+    this.#patience = new Patience(options.clock);
     this.#pauses = new Pauses({ ...options, onOver: () => this.#goOn() });
     options.ledger.onCommit((commit) => this.#onCommit(commit));
   }
@@ -163,7 +162,15 @@ export class Sender {
     this.#attached?.replayAfter?.cancel();
     this.#attached = undefined;
     this.#pauses.linkGone();
-    this.#unwatch();
+    this.#patience.end();
+  }
+
+  /** For good: another agent may run in this process by the time that a timer of this one would end. */
+  stop(): void {
+    this.detach();
+    this.#pauses.stop();
+    for (const timer of this.#changes) timer.cancel();
+    this.#changes.clear();
   }
 
   /** Takes our acknowledgements out of the bytes from the broker; the rest is MQTT.js's. */
@@ -237,7 +244,7 @@ export class Sender {
     const highest = this.#fill(attached, outbox, packets, () => flight.size < window - kept);
     const share = Math.max(1, window >> 1);
     if (mayReplay) this.#fill(attached, replay, packets, () => flight.size < window && replaying.size < share);
-    this.#watch(attached);
+    this.#patience.with(flight, link);
     if (packets.length === 0) return;
     if (highest > attached.noted && this.#inexact !== attached.generation) this.#note(attached, highest);
     link.write(Buffer.concat(packets));
@@ -303,8 +310,7 @@ export class Sender {
         attached.replaying.delete(effect.seq);
         attached.buried.add(effect.seq);
         ledger.bury(life, effect.seq, effect.reason);
-        // Once the mark is on disk, the figures show it.
-        this.#options.clock.after(CHANGE_MS, () => this.#options.onChange?.());
+        this.#tellSoon();
         return;
       case 'later':
         attached.replaying.delete(effect.seq);
@@ -322,6 +328,15 @@ export class Sender {
       case 'protocol-error':
         attached.link.destroy({ word: 'broker.protocol', text: `broker: ${effect.what}` });
     }
+  }
+
+  /** Once the mark is on disk, the figures show it. */
+  #tellSoon(): void {
+    const timer = this.#options.clock.after(CHANGE_MS, () => {
+      this.#changes.delete(timer);
+      this.#options.onChange?.();
+    });
+    this.#changes.add(timer);
   }
 
   /** A pause is over: what it passed over goes now. */
@@ -359,23 +374,6 @@ export class Sender {
     const draining = this.#options.ledger.drainingLife;
     if (draining === undefined || draining.ordinal === attached.life.ordinal || attached.flight.size > 0) return;
     this.#options.onSessionOver(`epoch ${attached.life.epoch} is handed over; epoch ${draining.epoch} follows`);
-  }
-
-  #watch({ link, flight }: Attached): void {
-    const { awaited } = flight;
-    if (awaited === this.#watchdog?.awaited) return;
-    this.#unwatch();
-    if (awaited === undefined) return;
-    const timer = this.#options.clock.after(ANSWER_MS, () => {
-      const text = `no acknowledgement of event ${awaited.seq} for ${ANSWER_MS / 1000} s`;
-      link.destroy({ word: 'broker.silent', text });
-    });
-    this.#watchdog = { awaited, timer };
-  }
-
-  #unwatch(): void {
-    this.#watchdog?.timer.cancel();
-    this.#watchdog = undefined;
   }
 }
 

@@ -18,13 +18,14 @@ export class LocalStatus {
   readonly #options: LocalStatusOptions;
   #written: string | undefined;
   #waiting: Timer | undefined;
+  #isOver = false;
 
   constructor(options: LocalStatusOptions) {
     this.#options = options;
   }
 
   changed(): void {
-    if (this.#waiting !== undefined || this.#options.matter() === this.#written) return;
+    if (this.#isOver || this.#waiting !== undefined || this.#options.matter() === this.#written) return;
     this.#write();
     this.#waiting = this.#options.clock.after(SPACING_MS, () => {
       this.#waiting = undefined;
@@ -32,7 +33,10 @@ export class LocalStatus {
     });
   }
 
+  /** The last word. What changes later changes nothing: the file is the next agent's, which may run in this process. */
   stop(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#waiting?.cancel();
     this.#waiting = undefined;
     if (this.#options.matter() !== this.#written) this.#write();

@@ -32,6 +32,7 @@ export class Watchdog {
   #lookedMs = 0;
   #started = false;
   #timer: Timer | undefined;
+  #isOver = false;
 
   constructor(options: WatchdogOptions) {
     this.#options = options;
@@ -52,6 +53,7 @@ export class Watchdog {
   /** Says the status in one sentence: something in it has changed. */
   tell(): void {
     const { supervisor, status } = this.#options;
+    if (this.#isOver) return;
     if (supervisor.listens) supervisor.status(statusSentence({ ...status(), stuck: this.#stuck.map(nameOf) }));
   }
 
@@ -59,10 +61,16 @@ export class Watchdog {
   ready(): void {
     this.#started = true;
     this.#options.supervisor.ready();
-    if (this.#options.supervisor.patienceMs === undefined) this.stop();
+    if (this.#options.supervisor.patienceMs === undefined) this.#rest();
   }
 
+  /** From here on it is the next agent that speaks, which may run in this process. */
   stop(): void {
+    this.#isOver = true;
+    this.#rest();
+  }
+
+  #rest(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { topicsOf } from '../../src/broker/topics.ts';
-import { telemetryCommands } from '../../src/command/telemetry.ts';
+import { TelemetryPauses } from '../../src/command/telemetry.ts';
 import { parseJson } from '../../src/platform/json.ts';
 import { systemCron } from '../../src/platform/cron.ts';
 import { Sensor } from '../../src/sensor/sensor.ts';
@@ -23,6 +23,7 @@ interface Bench {
   readonly sensor: Sensor;
   readonly told: string[];
   readonly ask: Ask;
+  readonly pauses: TelemetryPauses;
 }
 
 /** The pump's sensor, with samples every 5 s, and the machine's own, every 10 s. */
@@ -50,6 +51,7 @@ function bench(t: TestContext): Bench {
   sensor.start();
   host.start();
   told.length = 0;
+  const pauses = new TelemetryPauses({ ...ports, sources: [sensor, host] });
   return {
     clock,
     line,
@@ -58,7 +60,8 @@ function bench(t: TestContext): Bench {
     log,
     sensor,
     told,
-    ask: asker(telemetryCommands({ ...ports, sources: [sensor, host] })),
+    pauses,
+    ask: asker(pauses.commands),
   };
 }
 
@@ -140,4 +143,13 @@ test('a pause without an end, of no sensor, or longer than a day is refused', as
     'there is no sensor p1; there are pump, host',
   );
   assert.match(String(await ask('telemetry.resume', { for: '5m' })), /args\/for: must be left out/);
+});
+
+test("a pause ends with the agent, and without a word: the sensors may be the next agent's by then", async (t) => {
+  const { clock, ask, told, log, pauses } = bench(t);
+  await ask('telemetry.pause', { sensor: 'pump', for: '10m' });
+  const before = [told.length, log.length];
+  pauses.stop();
+  clock.pass(3_600_000);
+  assert.deepEqual([told.length, log.length], before);
 });

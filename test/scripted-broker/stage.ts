@@ -65,6 +65,8 @@ export interface Outcome {
 export interface ScriptedStage {
   readonly broker: ScriptedBroker;
   readonly agent: AgentProcess;
+  /** Where its device.json is. */
+  readonly config: string;
   /** Sells on a stream of its own each (`sale` or `alarm`); resolves when the meter has all answers. */
   readonly sell: (count: number, stream?: 'sale' | 'alarm') => Promise<void>;
   /** The agent's own event and every sale were completed with PUBCOMP, except those given. */
@@ -129,6 +131,7 @@ export async function setScriptedStage(t: TestContext, options: StageOptions): P
   return {
     broker,
     agent,
+    config,
     judge,
     status,
     sell: async (count, stream = 'sale') => {
