@@ -7,6 +7,8 @@ import type { Chance, Clock, Timer } from '../ports.ts';
 import type { LinkEnd } from '../ports-broker.ts';
 
 const DOUBLINGS_MAX = 5;
+/** Doubled no further; the longest that `broker.returnAfter` may be. */
+const WAIT_MS_MAX = 7 * 86_400_000;
 
 export interface ReturnHomeOptions {
   readonly clock: Clock;
@@ -36,7 +38,8 @@ export class ReturnHome {
     const { clock, chance, afterMs } = this.#options;
     if (afterMs === 0) return;
     const stay = this.#stay;
-    const waitMs = afterMs * 2 ** Math.min(this.#tries, DOUBLINGS_MAX) * (1 + chance.unit() / 2);
+    const doubledMs = Math.min(afterMs * 2 ** Math.min(this.#tries, DOUBLINGS_MAX), WAIT_MS_MAX);
+    const waitMs = doubledMs * (1 + chance.unit() / 2);
     this.#timer = clock.after(waitMs, () => void this.#look(stay));
   }
 

@@ -6,11 +6,19 @@ import { BUILT_MS, judgeClock } from '../clock/quality.ts';
 import type { FlooredClock, RawClock } from '../ports.ts';
 import { isMarkedSynchronised } from './time-service.ts';
 
+/** Node makes a longer wait one of a millisecond. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
 export const systemTime: RawClock = {
   wallMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after: (ms, run) => {
-    const timer = setTimeout(run, ms);
+    let timer: NodeJS.Timeout;
+    const wait = (leftMs: number): void => {
+      const isLast = leftMs <= TIMER_MS_MAX;
+      timer = setTimeout(isLast ? run : () => wait(leftMs - TIMER_MS_MAX), isLast ? leftMs : TIMER_MS_MAX);
+    };
+    wait(ms);
     return { cancel: () => clearTimeout(timer) };
   },
   soon: (run) => void setImmediate(run),

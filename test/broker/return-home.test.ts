@@ -87,3 +87,14 @@ test('a look that comes back after the link has gone changes nothing, and 0 mean
   await pass(never, 1000);
   assert.deepEqual(never.seen, { looks: 0, returns: 0 });
 });
+
+test('the longest wait for a first broker that does not hold is a week and a half', async () => {
+  const scene = setScene(7 * 1440 * MINUTE_MS);
+  scene.first.isThere = true;
+  for (let turn = 0; turn < 6; turn += 1) {
+    scene.home.away();
+    scene.clock.pass(10.5 * 1440 * MINUTE_MS);
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(scene.seen.returns, turn + 1);
+  }
+});
