@@ -75,6 +75,7 @@ export class Committer {
   #retry: Timer | undefined;
   #spareRetry: Timer | undefined;
   #spareFailing = false;
+  #makingRoom: Promise<void> = Promise.resolve();
   /** Events accepted since the start, those of the ledger itself among them. */
   accepted = 0;
   /** Commits that have ended, well or not. */
@@ -101,6 +102,7 @@ export class Committer {
     for (const timer of [this.#lazy, this.#retry, this.#spareRetry]) timer?.cancel();
     this.#retry = undefined;
     await this.#committing;
+    await this.#makingRoom;
     // Each commit takes something and answers it, so this ends.
     do await this.#commit();
     while (this.queue.length > 0 || this.#sessions.length > 0);
@@ -366,8 +368,8 @@ export class Committer {
     if (!again) this.#options.log.warn('ledger: no room to prepare the next segment', { reason: failure });
     this.#spareRetry ??= this.#options.clock.after(RETRY_MS, () => {
       this.#spareRetry = undefined;
-      this.dropOldest().then(
-        () => this.writer.prepare(),
+      this.#makingRoom = this.dropOldest().then(
+        () => (this.#open ? this.writer.prepare() : undefined),
         (error: unknown) => this.#options.log.error('ledger: retention failed', { reason: reasonOf(error) }),
       );
     });

@@ -84,6 +84,7 @@ export class Ledger implements EventSink {
   #state = new LedgerState();
   #phase: 'new' | 'open' | 'closed' = 'new';
   #retention: Timer | undefined;
+  #dropping: Promise<void> = Promise.resolve();
   #quarantined = 0;
   #notes: Notes | undefined;
   #oldest: { readonly life: number; readonly seq: number; readonly stamp: KeptStamp } | undefined;
@@ -301,6 +302,7 @@ export class Ledger implements EventSink {
     this.#phase = 'closed';
     this.#retention?.cancel();
     try {
+      await this.#dropping;
       await this.#committer.stop();
       await this.#notes?.close();
     } finally {
@@ -352,7 +354,7 @@ export class Ledger implements EventSink {
 
   #watchRetention(): void {
     this.#retention = this.#options.clock.after(RETENTION_CHECK_MS, () => {
-      this.#dropAged()
+      this.#dropping = this.#dropAged()
         .catch((error: unknown) => {
           this.#options.log.error('ledger: retention failed', { reason: reasonOf(error) });
         })
@@ -365,7 +367,7 @@ export class Ledger implements EventSink {
   /** `retain` is judged only by a synchronised clock (DESIGN 9.5). */
   async #dropAged(): Promise<void> {
     const { clock, retainMs } = this.#options;
-    while (clock.quality() === 'synced') {
+    while (this.#phase === 'open' && clock.quality() === 'synced') {
       const endedMs = await this.#ages.ofOldest(this.#closedSegments());
       if (endedMs === undefined || endedMs >= clock.wallMs() - retainMs) return;
       if (!(await this.#committer.dropOldest())) return;
