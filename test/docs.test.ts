@@ -65,7 +65,15 @@ test('every word of the connection and of `degraded` is explained to operators, 
   // The ledger's own refusal codes, and `sensor.<state>`, are made at run time.
   const [, words = ''] = /export type GuaranteeWord =([^;]+);/.exec(read('src/delivery/guarantee.ts')) ?? [];
   const guarantees = [...words.matchAll(/'([^']+)'/g)].map((found) => found[1] as string);
-  const made = ['ledger.full', 'ledger.disk', 'sensor.absent', 'sensor.error', 'broker.no-retain', 'broker.no-session'];
+  const made = [
+    'ledger.full',
+    'ledger.disk',
+    'ledger.fragmented',
+    'sensor.absent',
+    'sensor.error',
+    'broker.no-retain',
+    'broker.no-session',
+  ];
   const wanted = [...linkWords, ...degraded, ...guarantees, ...made];
   assert.deepEqual(
     [...explained].sort(),

@@ -63,9 +63,9 @@ export class EventCare {
   retry(epoch: string | undefined, seq: number | undefined): { events: number } {
     let events = 0;
     for (const life of epoch === undefined ? this.#lives : this.#lives.filter((one) => one.epoch === epoch)) {
-      for (const dead of life.dead.keys()) {
-        if (seq === undefined || dead === seq) events += this.#options.ledger.settlement.reopen(life, dead, dead);
-      }
+      const { settlement } = this.#options.ledger;
+      if (seq === undefined) events += settlement.reopenDead(life);
+      else if (life.dead.has(seq)) events += settlement.reopen(life, seq, seq);
     }
     return { events };
   }

@@ -11,8 +11,9 @@ export type FlightEffect =
   | { readonly kind: 'send-pubrel'; readonly identifier: number }
   /** Write a `released` mark; tell `releasedOnDisk` when it is there. */
   | { readonly kind: 'mark-released'; readonly seq: number; readonly unheard: boolean }
-  | { readonly kind: 'mark-handed'; readonly seq: number }
-  | { readonly kind: 'mark-dead'; readonly seq: number; readonly reason: number }
+  /** `stream` is '' when the exchange began on an earlier connection. */
+  | { readonly kind: 'mark-handed'; readonly seq: number; readonly stream: string }
+  | { readonly kind: 'mark-dead'; readonly seq: number; readonly stream: string; readonly reason: number }
   /** The exchange ended without success; the event is to be sent again after a pause. */
   | { readonly kind: 'later'; readonly seq: number; readonly reason: number }
   | { readonly kind: 'forbidden'; readonly seq: number; readonly stream: string }
@@ -68,8 +69,8 @@ export class Flight {
   }
 
   /** An event whose `released` mark was on disk when the connection came up. */
-  resumeReleased(seq: number): FlightEffect {
-    this.#ask({ seq, stream: '', resent: true, phase: 'released' });
+  resumeReleased(seq: number, stream = ''): FlightEffect {
+    this.#ask({ seq, stream, resent: true, phase: 'released' });
     return { kind: 'send-pubrel', identifier: this.#identifierOf(seq) };
   }
 
@@ -79,7 +80,7 @@ export class Flight {
     const known = this.#byIdentifier.get(identifier);
     if (known !== undefined && known.seq !== seq) return undefined;
     if (known?.phase === 'released') return undefined;
-    return this.resumeReleased(seq);
+    return this.resumeReleased(seq, known?.stream);
   }
 
   ack(ack: Ack): FlightEffect | undefined {
@@ -116,7 +117,7 @@ export class Flight {
       case 'forbidden':
         return { kind: 'forbidden', seq, stream };
       case 'dead':
-        return { kind: 'mark-dead', seq, reason };
+        return { kind: 'mark-dead', seq, stream, reason };
       case 'session-lost':
         return { kind: 'session-lost', reason };
       case 'protocol-error':
@@ -133,6 +134,6 @@ export class Flight {
     }
     this.#byIdentifier.delete(identifier);
     this.#awaiting.delete(exchange);
-    return { kind: 'mark-handed', seq: exchange.seq };
+    return { kind: 'mark-handed', seq: exchange.seq, stream: exchange.stream };
   }
 }

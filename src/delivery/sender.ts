@@ -271,7 +271,7 @@ export class Sender {
       const dup = resent && this.#inexact !== attached.generation;
       const packet = encodePublish(protocol, topics.event(stream), event, identifierIn(attached.life, seq), dup);
       if (packet.length > link.terms.maximumPacketSize) {
-        this.#perform(attached, { kind: 'mark-dead', seq, reason: PACKET_TOO_LARGE }, packets);
+        this.#perform(attached, { kind: 'mark-dead', seq, stream, reason: PACKET_TOO_LARGE }, packets);
         continue;
       }
       // 0x91 on a replay can not tell whose exchange it is: then the session begins anew, which costs repeats.
@@ -303,12 +303,14 @@ export class Sender {
         attached.replaying.delete(effect.seq);
         this.#handed += 1;
         this.#pauses.progress();
+        ledger.strays.leaves(effect.stream);
         ledger.handOver(life, effect.seq);
         return;
       case 'mark-dead':
         log.error('broker refuses an event for good: dead letter', { seq: effect.seq, code: effect.reason });
         attached.replaying.delete(effect.seq);
         attached.buried.add(effect.seq);
+        ledger.strays.died(effect.stream);
         ledger.bury(life, effect.seq, effect.reason);
         this.#tellSoon();
         return;
@@ -320,6 +322,7 @@ export class Sender {
       case 'forbidden':
         attached.replaying.delete(effect.seq);
         this.#makeInexact(attached);
+        ledger.strays.holdBack(effect.stream);
         this.#pauses.pauseStream(effect.stream);
         return;
       case 'session-lost':

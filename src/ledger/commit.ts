@@ -59,7 +59,7 @@ export function framesOf(
     seq: event.seq,
     body: encodeEventBody(event.stream, event.payload),
   }));
-  if (marks.length > 0) frames.push({ kind: FRAME_KIND.marks, seq: 0, body: [encodeMarks(marks)] });
+  for (const body of encodeMarks(marks)) frames.push({ kind: FRAME_KIND.marks, seq: 0, body: [body] });
   for (const session of sessions) {
     frames.push({ kind: FRAME_KIND.session, seq: 0, body: [Buffer.from(JSON.stringify(session), 'utf8')] });
   }

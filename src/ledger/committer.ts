@@ -4,20 +4,20 @@
  * the marks wait for the next segment.
  */
 import { Fault, reasonOf } from '../fault.ts';
-import type { Boot, Clock, EventSigner, Log, Timer } from '../ports.ts';
+import type { Timer } from '../ports.ts';
 import { owedDrafts } from './agent-events.ts';
 import { AppendQueue, type WaitingAppend } from './append-queue.ts';
 import { type ComposedEvent, composeEvents, framesOf } from './commit.ts';
+import type { CommitterOptions } from './committer-options.ts';
 import type { StoredEvent } from './event.ts';
-import type { LedgerFiles } from './files.ts';
 import { GroupWindow } from './group-window.ts';
 import type { Marks } from './marks.ts';
-import type { TailNote } from './notes.ts';
 import { PendingMarks } from './pending-marks.ts';
 import { type Refusal, Refusals } from './refusals.ts';
 import { droppable } from './retention.ts';
 import { commitBytes, SegmentWriter } from './segment-writer.ts';
 import { type LedgerState, type Life, type SessionMark, unsettledRanges } from './state.ts';
+import { Strays } from './strays.ts';
 
 /** Events of one commit. More only makes the oldest wait longer; a commit of 64 already costs little more than one of 1. */
 const COMMIT_EVENTS_MAX = 256;
@@ -35,23 +35,6 @@ export interface Commit {
   readonly marks: readonly Marks[];
 }
 
-export interface CommitterOptions {
-  readonly files: LedgerFiles;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly device: string;
-  readonly boot: Boot;
-  readonly segmentBytes: number;
-  readonly maxBytes: number;
-  /** How long an event may wait for others to be committed with, milliseconds; default 0. */
-  readonly commitWindowMs?: number;
-  readonly signer?: EventSigner;
-  /** Told of each finished commit, before anyone else is. */
-  readonly onTail: (tail: TailNote) => void;
-  /** Events begin to be refused, or are accepted again. */
-  readonly onRefusing?: () => void;
-}
-
 interface WaitingSession {
   readonly session: SessionMark;
   /** The broker has forgotten what was handed over: what is not settled is to be sent again. */
@@ -64,6 +47,7 @@ export class Committer {
   readonly marks = new PendingMarks();
   readonly writer: SegmentWriter;
   readonly refusals: Refusals;
+  readonly strays: Strays;
   readonly #window: GroupWindow;
   readonly #options: CommitterOptions;
   readonly #state: () => LedgerState;
@@ -86,12 +70,14 @@ export class Committer {
     this.#state = state;
     this.#onCommit = onCommit;
     this.refusals = new Refusals(options.log, () => options.onRefusing?.());
+    this.strays = new Strays(options);
     this.#window = new GroupWindow(options.clock, options.commitWindowMs ?? 0, () => this.schedule());
     this.writer = new SegmentWriter({ ...options, onSpare: (failure) => this.#onSpare(failure) });
   }
 
   start(): void {
     this.#open = true;
+    this.writer.expect(this.#state());
     this.writer.prepare();
     this.schedule();
   }
@@ -206,7 +192,7 @@ export class Committer {
   #due(): WaitingAppend[] {
     if (!this.#window.isOver && this.#open) return [];
     this.#window.close();
-    return this.queue.take(COMMIT_EVENTS_MAX);
+    return this.strays.admit(this.queue.take(COMMIT_EVENTS_MAX));
   }
 
   #takeMarks(sessions: readonly WaitingSession[]): readonly Marks[] {
@@ -296,6 +282,7 @@ export class Committer {
     this.accepted += batch.length;
     this.#state().applyMarks(marks);
     for (const { session } of sessions) this.#state().applySession(session);
+    this.strays.look(this.#state().pieces);
     const tail = this.writer.tailNote(life.last);
     if (tail !== undefined) this.#options.onTail(tail);
     if (batch.length > 0) this.refusals.over();

@@ -14,8 +14,11 @@ import { crc32c } from './crc32c.ts';
 export const FRAME_MAGIC = 0xf7;
 export const FRAME_HEADER_BYTES = 24;
 
-/** No body is longer: a snapshot with all its sources stays below it, an event far below. */
+/** No body is longer but that of a snapshot in format 2; an event is far below. */
 export const BODY_BYTES_MAX = 2 * 1024 * 1024;
+
+/** Two bytes for each two events kept, the worst there is, of a ledger of some hundred million: no ledger gets there. */
+export const SNAPSHOT_BYTES_MAX = 256 * 1024 * 1024;
 
 /** Most of a segment that was just begun is zeros: compared by the piece they cost a hundredth of a loop over bytes. */
 const ZEROS = Buffer.alloc(4096);
@@ -92,7 +95,8 @@ export function headerAt(
   if (bytes.readUInt32LE(at + 16) !== crc32c(bytes, at, at + 16, salt)) return undefined;
   const bodyBytes = bytes.readUInt32LE(at + 4);
   const kind = bytes[at + 1] as number;
-  if (bodyBytes > BODY_BYTES_MAX || !isFrameKind(kind)) return undefined;
+  const most = kind === FRAME_KIND.snapshot ? SNAPSHOT_BYTES_MAX : BODY_BYTES_MAX;
+  if (bodyBytes > most || !isFrameKind(kind)) return undefined;
   return { kind, commit: bytes.readUInt16LE(at + 2), seq: readU64(bytes, at + 8), bodyBytes };
 }
 

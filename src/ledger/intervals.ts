@@ -23,6 +23,11 @@ export class IntervalSet {
     return this.#from.length;
   }
 
+  /** The greatest number in the set; 0 when it is empty. */
+  get last(): number {
+    return this.#through.at(-1) ?? 0;
+  }
+
   has(value: number): boolean {
     const at = this.#lastStartingAtOrBelow(value);
     return at >= 0 && (this.#through[at] as number) >= value;
@@ -110,9 +115,17 @@ export class IntervalSet {
     return found;
   }
 
-  /** How many numbers of the closed range are in the set. */
+  /** How many numbers of the closed range are in the set. Asked of nearly all of it, after each commit: counts the rest. */
   countWithin(from: number, through: number): number {
-    return this.within(from, through).reduce((count, [low, high]) => count + high - low + 1, 0);
+    if (through < from) return 0;
+    let count = this.#size;
+    for (let at = 0; at < this.#from.length && (this.#from[at] as number) < from; at += 1) {
+      count -= Math.min(this.#through[at] as number, from - 1) - (this.#from[at] as number) + 1;
+    }
+    for (let at = this.#from.length - 1; at >= 0 && (this.#through[at] as number) > through; at -= 1) {
+      count -= (this.#through[at] as number) - Math.max(this.#from[at] as number, through + 1) + 1;
+    }
+    return count;
   }
 
   /** The smallest number at or above `value` that is not in the set. */

@@ -21,6 +21,7 @@ import { type Commit, Committer } from './committer.ts';
 import { eventHash, type StoredEvent } from './event.ts';
 import { ageOf, type KeptStamp, parseStamp } from './event-age.ts';
 import { EventReader, type ReadableSegment } from './event-reader.ts';
+import type { LedgerFigures } from './figures.ts';
 import type { LedgerFiles } from './files.ts';
 import { Notes } from './notes.ts';
 import { type Recovered, recover } from './recovery.ts';
@@ -29,8 +30,11 @@ import { SegmentAges } from './segment-age.ts';
 import type { KnownSegment } from './segment-writer.ts';
 import { Settlement } from './settlement.ts';
 import { LedgerState, type Life, pendingCount, type SessionMark, unsettledCount } from './state.ts';
+import type { Strays } from './strays.ts';
 
 const RETENTION_CHECK_MS = 60_000;
+/** Some hundred of the oldest events that were left behind show which streams they are of. */
+const STRAYS_BYTES = 64 * 1024;
 
 /** Events that are new, and those that are sent again, are read each in their own order. */
 export type ReadLane = 'new' | 'replay';
@@ -53,24 +57,10 @@ export interface LedgerOptions {
   /** How long an event may wait for others to be committed with, milliseconds; default 0. */
   readonly commitWindowMs?: number;
   readonly signer?: EventSigner;
+  /** See committer-options.ts. */
+  readonly piecesMax?: number;
   /** Events begin to be refused, or are accepted again. */
   readonly onRefusing?: () => void;
-}
-
-export interface LedgerFigures {
-  readonly epoch: string;
-  readonly first: number;
-  readonly last: number;
-  readonly unsent: number;
-  readonly unsettled: number;
-  readonly dead: number;
-  readonly bytes: number;
-  /** Why events are refused now, or undefined. */
-  readonly refusing: { readonly code: string; readonly reason: string } | undefined;
-  readonly refused: number;
-  /** Events accepted since the ledger was opened. */
-  readonly accepted: number;
-  readonly quarantined: number;
 }
 
 export class Ledger implements EventSink {
@@ -110,6 +100,7 @@ export class Ledger implements EventSink {
     await files.lock();
     try {
       await this.#recover();
+      await this.#findStrays();
     } catch (error) {
       await files.unlock();
       throw error;
@@ -140,6 +131,21 @@ export class Ledger implements EventSink {
     const live = sound ? recovered.live : undefined;
     const closed = segments.filter((segment) => segment.index !== live?.header.index);
     await this.#committer.writer.adopt(closed.map(knownOf(state)), live, noted.index);
+  }
+
+  /** After a start no broker has refused anything yet: what was left behind tells which streams those are. */
+  async #findStrays(): Promise<void> {
+    const life = this.drainingLife;
+    const { strays } = this.#committer;
+    if (life === undefined || !strays.look(this.#state.pieces)) return;
+    const from = life.handed.nextAbsent(life.first);
+    const { events } = await new EventReader(this.#options.files)
+      .read(this.#segmentsOf(life), from, life.last, STRAYS_BYTES)
+      .catch(() => ({ events: [] }));
+    for (const { seq, stream } of events) {
+      if (life.dead.has(seq)) strays.died(stream);
+      else if (seq < life.handed.last && !life.handed.has(seq)) strays.holdBack(stream);
+    }
   }
 
   /** Never throws. `accepted` means fsynced; see `AppendResult`. */
@@ -182,6 +188,11 @@ export class Ledger implements EventSink {
   bury(life: number, seq: number, code: number): void {
     this.#committer.marks.bury(life, seq, code);
     this.#committer.schedule();
+  }
+
+  /** Is told which streams stay behind. */
+  get strays(): Pick<Strays, 'holdBack' | 'leaves' | 'died'> {
+    return this.#committer.strays;
   }
 
   get session(): SessionMark | undefined {
@@ -259,6 +270,7 @@ export class Ledger implements EventSink {
 
   get figures(): LedgerFigures {
     const { live, lives } = this.#state;
+    const { refusals, strays } = this.#committer;
     const unsent = lives.reduce((sum, life) => sum + pendingCount(life), 0);
     const dead = lives.reduce((sum, life) => sum + life.dead.size, 0);
     return {
@@ -269,8 +281,8 @@ export class Ledger implements EventSink {
       unsettled: lives.reduce((sum, life) => sum + unsettledCount(life, this.#state.receipts), 0),
       dead,
       bytes: this.#committer.writer.usedBytes,
-      refusing: this.#committer.refusals.now,
-      refused: this.#committer.refusals.count,
+      refusing: refusals.now ?? strays.refusals.now,
+      refused: refusals.count + strays.refusals.count,
       accepted: this.#committer.accepted,
       quarantined: this.#quarantined,
     };

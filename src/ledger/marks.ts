@@ -7,6 +7,7 @@
  *   | u8   | u8   | u16   | u32  |  | little endian   | u16    |
  *   +------+------+-------+------+  +-----------------+--------+
  */
+import { BODY_BYTES_MAX } from './frame.ts';
 import type { Interval } from './intervals.ts';
 
 /**
@@ -33,15 +34,27 @@ const RANGE_BYTES = 8;
 const RANGE_LENGTH_MAX = 0xffff;
 const RANGES_MAX = 0xffff;
 
-export function encodeMarks(groups: readonly Marks[]): Buffer {
-  const parts: Buffer[] = [];
+/** The bodies that hold these groups, in their order: one, unless the marks are so many that no frame would hold them. */
+export function encodeMarks(groups: readonly Marks[]): Buffer[] {
+  const bodies: Buffer[] = [];
+  let parts: Buffer[] = [];
+  let bytes = 0;
+  const end = (): void => {
+    if (parts.length > 0) bodies.push(Buffer.concat(parts));
+    parts = [];
+    bytes = 0;
+  };
   for (const group of groups) {
     const ranges = group.ranges.flatMap(splitRange);
     for (let start = 0; start < ranges.length; start += RANGES_MAX) {
-      parts.push(encodeGroup(group, ranges.slice(start, start + RANGES_MAX)));
+      const part = encodeGroup(group, ranges.slice(start, start + RANGES_MAX));
+      if (bytes + part.length > BODY_BYTES_MAX) end();
+      parts.push(part);
+      bytes += part.length;
     }
   }
-  return Buffer.concat(parts);
+  end();
+  return bodies;
 }
 
 /** The groups of a marks body that passed its checksum; throws on one that no version ever wrote. */

@@ -4,6 +4,7 @@
  */
 import { type Interval, IntervalSet } from './intervals.ts';
 import type { Marks } from './marks.ts';
+import { deadWithin } from './state.ts';
 
 interface LifeMarks {
   readonly released: IntervalSet;
@@ -35,7 +36,7 @@ export class PendingMarks {
     const marks = this.#of(life);
     marks.handed.add(from, through);
     marks.reopened.deleteRange(from, through);
-    for (const seq of marks.dead.keys()) if (seq >= from && seq <= through) marks.dead.delete(seq);
+    for (const seq of deadWithin(marks.dead, from, through)) marks.dead.delete(seq);
   }
 
   settle(life: number, from: number, through: number): void {
@@ -49,6 +50,11 @@ export class PendingMarks {
   /** Sequences of a life whose `handed` mark waits. */
   handedOf(life: number): readonly Interval[] {
     return this.#lives.get(life)?.handed.intervals() ?? [];
+  }
+
+  /** Those of them that lie in the closed range. */
+  handedWithin(life: number, from: number, through: number): readonly Interval[] {
+    return this.#lives.get(life)?.handed.within(from, through) ?? [];
   }
 
   bury(life: number, seq: number, code: number): void {

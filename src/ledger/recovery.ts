@@ -20,6 +20,7 @@ import {
   segmentSalt,
   voidBehind,
 } from './segment.ts';
+import { decodeSnapshot } from './snapshot.ts';
 import { LedgerState, type Life, type SessionMark } from './state.ts';
 
 /** A segment file as it lies there. `bytes` is the file's size. */
@@ -146,7 +147,7 @@ class Recovery {
     if (bytes === undefined) return undefined;
     this.#headRead = { segment, bytes };
     const { snapshot } = segmentHead(bytes, segmentSalt(segment));
-    return snapshot === undefined ? undefined : LedgerState.fromSnapshot(snapshot.body);
+    return snapshot === undefined ? undefined : decodeSnapshot(snapshot.body);
   }
 
   async #replay(segment: SegmentFile, next: SegmentFile | undefined): Promise<void> {

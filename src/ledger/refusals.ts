@@ -1,6 +1,6 @@
 /** Events that the ledger refuses: why now, how many so far, and the news of it when it begins and when it is over. */
 import type { Log } from '../ports.ts';
-import type { ComposedEvent } from './commit.ts';
+import type { WaitingAppend } from './append-queue.ts';
 
 export interface Refusal {
   readonly code: string;
@@ -28,7 +28,7 @@ export class Refusals {
     return this.#count;
   }
 
-  refuse(batch: readonly ComposedEvent[], { code, reason }: Refusal): void {
+  refuse(batch: readonly { readonly append: WaitingAppend }[], { code, reason }: Refusal): void {
     const news = this.#now?.code !== code;
     this.#now = { code, reason };
     if (news) {

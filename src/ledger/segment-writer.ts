@@ -6,15 +6,20 @@
 import { invariant, reasonOf } from '../fault.ts';
 import type { Log } from '../ports.ts';
 import type { DurableFile, LedgerFiles } from './files.ts';
-import { BODY_BYTES_MAX, encodeFrame, FRAME_HEADER_BYTES, FRAME_KIND, type FrameKind, frameBytes } from './frame.ts';
+import { encodeFrame, FRAME_HEADER_BYTES, FRAME_KIND, type FrameKind, frameBytes } from './frame.ts';
 import type { TailNote } from './notes.ts';
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader, segmentName, segmentSalt } from './segment.ts';
+import { type EncodedSnapshot, encodeSnapshot } from './snapshot.ts';
 import type { LedgerState, Life } from './state.ts';
 
 const SPARE = 'spare';
 const RESERVE = 'reserve';
 /** Room for some thousand commits of marks: more than the events of one segment need to be handed over and dropped. */
 const RESERVE_BYTES = 1024 * 1024;
+/** Both copies of a snapshot that has grown since to twice its size. */
+const RESERVE_SNAPSHOTS = 4;
+/** A snapshot up to this has that room in the smallest reserve, and as much is left for marks. */
+const RESERVED_SNAPSHOT_BYTES = 128 * 1024;
 /** What the end of a segment keeps free of events, so that marks rarely need the reserve. */
 const MARKS_ROOM = 32 * 1024;
 /** What file systems and memory cards write at least. */
@@ -63,6 +68,9 @@ export class SegmentWriter {
   #spare: Promise<true | Error> | undefined;
   #background: Promise<void> = Promise.resolve();
   #nextIndex = 1;
+  /** What the reserve should have, and what the one that is there has. */
+  #reserveWanted = RESERVE_BYTES;
+  #reserveBytes = RESERVE_BYTES;
 
   constructor(options: SegmentWriterOptions) {
     this.#options = options;
@@ -137,11 +145,12 @@ export class SegmentWriter {
   async roll(state: LedgerState, life: Life, use: 'spare' | 'reserve', need: number): Promise<void> {
     const made = await this.#takeSpare();
     if (use === 'spare' && made !== true) throw made;
-    const snapshot = state.toSnapshot();
-    if (snapshot.length > BODY_BYTES_MAX) throw new Error(`snapshot of ${snapshot.length} bytes is over the bound`);
-    const headBytes = SEGMENT_HEADER_BYTES + 2 * frameBytes(snapshot.length);
+    // No bound may refuse it: without a next segment no mark is kept, so nothing drains that made it so large.
+    const snapshot = encodeSnapshot(state);
+    this.#reserveWanted = reserveFor(snapshot.body.length);
+    const headBytes = SEGMENT_HEADER_BYTES + 2 * frameBytes(snapshot.body.length);
     let source = use === 'spare' ? SPARE : RESERVE;
-    let bytes = use === 'spare' ? this.#options.segmentBytes : RESERVE_BYTES;
+    let bytes = use === 'spare' ? this.#options.segmentBytes : this.#reserveBytes;
     const least = headBytes + need + marksRoom(bytes) + FRAME_HEADER_BYTES;
     if (least > bytes) {
       source = SPARE;
@@ -153,6 +162,11 @@ export class SegmentWriter {
     const header = { index, life: ordinal, epoch, baseSeq: last + 1, bytes, reserve: use === 'reserve' };
     await this.#open(header, source, snapshot, headBytes);
     this.prepare();
+  }
+
+  /** Before the first `prepare`: what was recovered may need a larger reserve. */
+  expect(state: LedgerState): void {
+    this.#reserveWanted = reserveFor(encodeSnapshot(state).body.length);
   }
 
   /** Makes the spare and the reserve in the background, unless they are there. Safe to call at any time. */
@@ -172,13 +186,18 @@ export class SegmentWriter {
     if (live !== undefined) await live.file.close();
   }
 
-  async #open(header: SegmentHeader, source: string, snapshot: Buffer, headBytes: number): Promise<void> {
+  async #open(
+    header: SegmentHeader,
+    source: string,
+    { body, version }: EncodedSnapshot,
+    headBytes: number,
+  ): Promise<void> {
     const { files } = this.#options;
     const salt = segmentSalt(header);
     const head = Buffer.alloc(headBytes);
-    encodeSegmentHeader(header).copy(head);
-    const second = encodeFrame(head, SEGMENT_HEADER_BYTES, salt, FRAME_KIND.snapshot, 0, 0, [snapshot]);
-    encodeFrame(head, second, salt, FRAME_KIND.snapshot, 0, 0, [snapshot]);
+    encodeSegmentHeader(header, version).copy(head);
+    const second = encodeFrame(head, SEGMENT_HEADER_BYTES, salt, FRAME_KIND.snapshot, 0, 0, [body]);
+    encodeFrame(head, second, salt, FRAME_KIND.snapshot, 0, 0, [body]);
     const file = await files.openDurable(source);
     const name = segmentName(header);
     const before = this.#live;
@@ -240,12 +259,23 @@ export class SegmentWriter {
   async #makeSpare(): Promise<true | Error> {
     try {
       // The reserve first: on a disk that fills up, repair is worth more than the next events.
-      await this.#makeZeroed(RESERVE, RESERVE_BYTES);
+      await this.#makeReserve(this.#reserveWanted);
       await this.#makeZeroed(SPARE, this.#options.segmentBytes);
       return true;
     } catch (error) {
       return new Error(`no zero-filled segment could be made: ${reasonOf(error)}`, { cause: error });
     }
+  }
+
+  /** One that is larger than need be is as good, and a smaller one stays until there is room for what is wanted. */
+  async #makeReserve(wanted: number): Promise<void> {
+    const found = (await this.#options.files.list()).find(({ name }) => name === RESERVE)?.bytes ?? 0;
+    const bytes = Math.max(found, wanted);
+    // Nothing but this makes a reserve, and in steps: any other size is a file that was not finished.
+    const known = found >= RESERVE_BYTES && found % RESERVE_BYTES === 0;
+    if (known) this.#reserveBytes = found;
+    await this.#makeZeroed(RESERVE, known ? bytes : wanted);
+    this.#reserveBytes = known ? bytes : wanted;
   }
 
   async #makeZeroed(name: string, bytes: number): Promise<void> {
@@ -292,6 +322,14 @@ function paddingBehind(offset: number, size: number, segmentBytes: number): numb
   const padding = (BLOCK_BYTES - ((offset + size) % BLOCK_BYTES)) % BLOCK_BYTES;
   const fits = offset + size + padding + FRAME_HEADER_BYTES <= segmentBytes;
   return fits && padding >= FRAME_HEADER_BYTES && padding * 8 <= size ? padding : 0;
+}
+
+/** In powers of two, so that one reserve serves for long. */
+function reserveFor(snapshotBytes: number): number {
+  let bytes = RESERVE_BYTES;
+  if (snapshotBytes <= RESERVED_SNAPSHOT_BYTES) return bytes;
+  while (bytes < RESERVE_BYTES + RESERVE_SNAPSHOTS * snapshotBytes) bytes *= 2;
+  return bytes;
 }
 
 function marksRoom(segmentBytes: number): number {

@@ -14,7 +14,9 @@ import { crc32c } from './crc32c.ts';
 import { readU64, writeU64 } from './frame.ts';
 
 export const SEGMENT_HEADER_BYTES = 64;
-export const FORMAT_VERSION = 1;
+/** 2: the snapshot holds its sets as short texts, because they are so many. */
+export type FormatVersion = 1 | 2;
+const FORMAT_VERSION_MAX = 2;
 const MAGIC = Buffer.from('FPLEDGR1', 'latin1');
 const FLAG_RESERVE = 1;
 const NAME = /^(\d{10})-(\d{1,9})-([0-9A-Z]{8})-(\d{1,16})\.seg$/;
@@ -54,10 +56,10 @@ export function segmentSalt(id: SegmentId): number {
   return crc32c(bytes);
 }
 
-export function encodeSegmentHeader(header: SegmentHeader): Buffer {
+export function encodeSegmentHeader(header: SegmentHeader, version: FormatVersion): Buffer {
   const bytes = Buffer.alloc(SEGMENT_HEADER_BYTES);
   MAGIC.copy(bytes);
-  bytes.writeUInt16LE(FORMAT_VERSION, 8);
+  bytes.writeUInt16LE(version, 8);
   bytes.writeUInt16LE(header.reserve ? FLAG_RESERVE : 0, 10);
   bytes.writeUInt32LE(header.life, 12);
   writeU64(bytes, header.index, 16);
@@ -77,7 +79,7 @@ export function decodeSegmentHeader(bytes: Buffer): HeaderRead {
   if (bytes.length < SEGMENT_HEADER_BYTES || !bytes.subarray(0, 8).equals(MAGIC)) return { kind: 'damaged' };
   if (bytes.readUInt32LE(60) !== crc32c(bytes, 0, 60)) return { kind: 'damaged' };
   const version = bytes.readUInt16LE(8);
-  if (version !== FORMAT_VERSION) return { kind: 'newer', version };
+  if (version < 1 || version > FORMAT_VERSION_MAX) return { kind: 'newer', version };
   const header: SegmentHeader = {
     index: readU64(bytes, 16),
     life: bytes.readUInt32LE(12),

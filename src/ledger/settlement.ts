@@ -5,7 +5,7 @@
  */
 import type { Committer } from './committer.ts';
 import { type Interval, IntervalSet } from './intervals.ts';
-import type { LedgerState, Life } from './state.ts';
+import { deadWithin, type LedgerState, type Life } from './state.ts';
 
 export class Settlement {
   readonly #committer: Committer;
@@ -42,12 +42,19 @@ export class Settlement {
     const { marks } = this.#committer;
     const [low, high] = [Math.max(from, life.first), Math.min(through, life.last)];
     const again = new IntervalSet(life.handed.within(low, high));
-    for (const [start, end] of new IntervalSet(marks.handedOf(life.ordinal)).within(low, high)) again.add(start, end);
-    for (const seq of life.dead.keys()) if (seq >= low && seq <= high) again.add(seq);
+    for (const [start, end] of marks.handedWithin(life.ordinal, low, high)) again.add(start, end);
+    for (const seq of deadWithin(life.dead, low, high).sort((a, b) => a - b)) again.add(seq);
     for (const [start, end] of life.lost.within(low, high)) again.deleteRange(start, end);
     for (const [start, end] of again.intervals()) marks.reopen(life.ordinal, start, end);
     if (again.size > 0) this.#committer.schedule();
     return again.size;
+  }
+
+  /** Sends the dead letters of a life again. Returns how many. */
+  reopenDead(life: Life): number {
+    const dead = new IntervalSet();
+    for (const seq of [...life.dead.keys()].sort((a, b) => a - b)) dead.add(seq);
+    return dead.intervals().reduce((count, [from, through]) => count + this.reopen(life, from, through), 0);
   }
 
   /** Takes back a `reopen` of what has not left again: the consumer turned out to have it. */

@@ -7,7 +7,7 @@ import type { EventField } from '../ports.ts';
 import type { StoredEvent } from './event.ts';
 import { type Interval, IntervalSet } from './intervals.ts';
 import type { Marks } from './marks.ts';
-import { contentDigest, parseSourceSeq, Sources, type SourcesSnapshot } from './sources.ts';
+import { contentDigest, parseSourceSeq, Sources } from './sources.ts';
 
 /** The stream of the ledger's own events; no sensor's event is on it. */
 export const AGENT_STREAM = 'agent';
@@ -51,30 +51,6 @@ export interface UnnamedGap {
   readonly why: string;
 }
 
-interface Snapshot {
-  readonly lives: readonly {
-    readonly ordinal: number;
-    readonly epoch: string;
-    readonly first: number;
-    readonly last: number;
-    readonly lastHash: string;
-    readonly handed: readonly Interval[];
-    readonly released: readonly Interval[];
-    readonly dead: readonly (readonly [number, number])[];
-    /** These three, `key` and `receipts` are not in ledgers of the first version. */
-    readonly settled?: readonly Interval[];
-    readonly reopened?: readonly Interval[];
-    readonly lost?: readonly Interval[];
-  }[];
-  readonly key?: string;
-  readonly keyPublic?: string;
-  readonly receipts?: boolean;
-  readonly session: SessionMark | undefined;
-  readonly sources: SourcesSnapshot;
-  readonly ends: readonly (readonly [number, number])[];
-  readonly unnamed: readonly UnnamedGap[];
-}
-
 export class LedgerState {
   readonly lives: Life[] = [];
   session: SessionMark | undefined;
@@ -88,50 +64,14 @@ export class LedgerState {
   /** Whether events settle by receipts. As configured when the newest segment was opened. */
   receipts = false;
 
-  static fromSnapshot(body: Buffer): LedgerState {
-    const snapshot = JSON.parse(body.toString('utf8')) as Snapshot;
-    const state = new LedgerState();
-    for (const life of snapshot.lives) {
-      state.lives.push({
-        ...life,
-        handed: new IntervalSet(life.handed),
-        released: new IntervalSet(life.released),
-        dead: new Map(life.dead),
-        settled: new IntervalSet(life.settled),
-        reopened: new IntervalSet(life.reopened),
-        lost: new IntervalSet(life.lost),
-      });
+  /** What makes a snapshot long: the intervals and dead letters that it lists. */
+  get pieces(): number {
+    let pieces = this.unnamed.length;
+    for (const { handed, released, settled, reopened, lost, dead } of this.lives) {
+      pieces += dead.size;
+      for (const set of [handed, released, settled, reopened, lost]) pieces += set.pieces;
     }
-    state.session = snapshot.session;
-    state.sources = new Sources(snapshot.sources);
-    for (const [index, end] of snapshot.ends) state.ends.set(index, end);
-    state.unnamed = [...snapshot.unnamed];
-    state.key = snapshot.key ?? '';
-    state.keyPublic = snapshot.keyPublic ?? '';
-    state.receipts = snapshot.receipts ?? false;
-    return state;
-  }
-
-  toSnapshot(): Buffer {
-    const snapshot: Snapshot = {
-      lives: this.lives.map((life) => ({
-        ...life,
-        handed: life.handed.intervals(),
-        released: life.released.intervals(),
-        dead: [...life.dead],
-        settled: life.settled.intervals(),
-        reopened: life.reopened.intervals(),
-        lost: life.lost.intervals(),
-      })),
-      session: this.session,
-      sources: this.sources.snapshot(),
-      ends: [...this.ends],
-      unnamed: this.unnamed,
-      key: this.key,
-      keyPublic: this.keyPublic,
-      receipts: this.receipts,
-    };
-    return Buffer.from(JSON.stringify(snapshot), 'utf8');
+    return pieces;
   }
 
   /** The life that new events join. */
@@ -288,7 +228,16 @@ function applyRange(life: Life, group: Marks, from: number, through: number): vo
 
 function forget(life: Life, from: number, through: number): void {
   life.released.deleteRange(from, through);
-  for (const seq of life.dead.keys()) if (seq >= from && seq <= through) life.dead.delete(seq);
+  for (const seq of deadWithin(life.dead, from, through)) life.dead.delete(seq);
+}
+
+/** Dead letters of the closed range. Looks at the range or at the letters, whichever are fewer. */
+export function deadWithin(dead: ReadonlyMap<number, number>, from: number, through: number): number[] {
+  const found: number[] = [];
+  if (through - from < dead.size) {
+    for (let seq = from; seq <= through; seq += 1) if (dead.has(seq)) found.push(seq);
+  } else for (const seq of dead.keys()) if (seq >= from && seq <= through) found.push(seq);
+  return found;
 }
 
 function textOf(value: unknown): string {

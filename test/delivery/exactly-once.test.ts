@@ -142,6 +142,61 @@ test('a stream that an access rule forbids waits and is named; the other streams
   await next.close();
 });
 
+test('streams that stay forbidden are refused before their holes fill the ledger, and each is taken when its rule is mended', async (t) => {
+  const broker = new ModelBroker('mosquitto');
+  const directory = await temporaryDirectory(t);
+  const life = await Life.start(directory, { t, piecesMax: 20 });
+  await life.connect(broker);
+  for (const stream of ['sale', 'tank']) broker.forbidden.add(`fp/v1/pump-42/up/event/${stream}`);
+  const kept: string[] = [];
+  const refused: string[] = [];
+  for (let n = 1; n <= 100 && refused.length === 0; n += 1) {
+    for (const [at, stream] of ['sale', 'tank'].entries()) {
+      const result = await life.ledger.append({ ...sale(at * 1000 + n), stream });
+      if (result.kind === 'accepted') kept.push(stream);
+      else if (result.kind === 'refused') refused.push(result.code);
+    }
+    assert.equal((await life.ledger.append({ ...sale(2000 + n), stream: 'meter' })).kind, 'accepted');
+    await settle(life, () => life.ledger.figures.unsent === kept.length);
+  }
+  assert.deepEqual(refused, ['ledger.fragmented', 'ledger.fragmented']);
+  assert.ok(kept.length < 60, `${kept.length} were taken`);
+  broker.forbidden.delete('fp/v1/pump-42/up/event/sale');
+  life.cut();
+  await life.close();
+  const next = await Life.start(directory, { t, piecesMax: 20 });
+  assert.equal((await next.ledger.append(sale(500))).kind, 'refused', 'nobody knows yet that the rule is mended');
+  await next.connect(broker);
+  const tanks = kept.filter((stream) => stream === 'tank').length;
+  await settle(next, () => next.ledger.figures.unsent === tanks);
+  assert.equal((await next.ledger.append(sale(500))).kind, 'accepted');
+  assert.equal((await next.ledger.append({ ...sale(1500), stream: 'tank' })).kind, 'refused');
+  await settle(next, () => next.ledger.figures.unsent === tanks);
+  assert.deepEqual(
+    salesOf(broker).filter((seq) => Number(seq) < 1000),
+    [...Array.from({ length: kept.length - tanks }, (_, at) => String(at + 1)), '500'],
+  );
+  await next.close();
+});
+
+test('a stream whose events die is refused before the dead letters fill the ledger; the others go on', async (t) => {
+  const broker = new ModelBroker('mosquitto');
+  const life = await Life.start(await temporaryDirectory(t), { t, piecesMax: 20 });
+  // The sales are too large for this broker.
+  await life.connect(broker, { maximumPacketSize: 2000 });
+  let [dead, refused] = [0, ''];
+  for (let n = 1; n <= 100 && refused === ''; n += 1) {
+    const result = await life.ledger.append({ ...sale(n), raw: Buffer.alloc(3000) });
+    if (result.kind === 'refused') refused = result.code;
+    else dead += 1;
+    assert.equal((await life.ledger.append({ ...sale(1000 + n), stream: 'meter' })).kind, 'accepted');
+    await settle(life, () => life.ledger.figures.unsent === 0 && life.ledger.figures.dead === dead);
+  }
+  assert.equal(refused, 'ledger.fragmented');
+  assert.ok(dead < 30, `${dead} were taken`);
+  await life.close();
+});
+
 test('a receive maximum of 1 is served one event at a time, in order', async (t) => {
   const broker = new ModelBroker('emqx-5');
   const life = await Life.start(await temporaryDirectory(t), { t });

@@ -122,6 +122,8 @@ export interface LifeOptions {
   readonly state?: StateStore;
   /** Default: the system's. */
   readonly clock?: Clock;
+  /** See `LedgerOptions`. */
+  readonly piecesMax?: number;
 }
 
 /** One life of an agent's process: ledger, sender and receipts, without sockets. */
@@ -174,9 +176,10 @@ export class Life {
 
   static async start(directory: string, options: LifeOptions = {}): Promise<Life> {
     const { files, crash } = crashableFiles(directory);
-    const { receipts = false, clock = systemClock } = options;
+    const { receipts = false, clock = systemClock, piecesMax } = options;
     const time = crashableClock(clock);
-    const ledger = await openLedger(directory, { files, clock: time.clock, receipts });
+    const bound = piecesMax === undefined ? {} : { piecesMax };
+    const ledger = await openLedger(directory, { files, clock: time.clock, receipts, ...bound });
     const life = new Life(ledger, time.clock, time.crash, crash, options);
     options.t?.after(() => life.crash());
     await life.receipts.start();

@@ -8,8 +8,8 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { faultyFiles } from './faulty-files.ts';
-import { openLedger, sale, temporaryDirectory } from './rig.ts';
-import { makeSample, SEGMENT_BYTES, segmentNames } from './sample.ts';
+import { appendSales, openLedger, sale, temporaryDirectory } from './rig.ts';
+import { makeSample, SEGMENT_BYTES, segmentNames, verifyDirectory } from './sample.ts';
 
 function crc(bytes: Uint8Array, seed = 0): number {
   let value = ~seed;
@@ -33,7 +33,7 @@ function* frames(file: Buffer, salt: number): Generator<Found> {
     const end = at + 24 + length;
     const sound =
       file[at] === 0xf7 &&
-      length <= 2 * 1024 * 1024 &&
+      length <= (file[at + 1] === 4 ? 256 : 2) * 1024 * 1024 &&
       end <= file.length &&
       file.readUInt32LE(at + 16) === crc(file.subarray(at, at + 16), salt) &&
       file.readUInt32LE(at + 20) === crc(file.subarray(at + 24, end), salt);
@@ -43,6 +43,29 @@ function* frames(file: Buffer, salt: number): Generator<Found> {
     }
     at = sound ? at + 24 + Math.ceil(length / 8) * 8 : at + 8;
   }
+}
+
+/** Format 2: pairs of LEB128 numbers, base64. */
+function rangesOf(ranges: string | [number, number][]): [number, number][] {
+  if (typeof ranges !== 'string') return ranges;
+  const numbers: number[] = [];
+  let [value, scale] = [0, 1];
+  for (const byte of Buffer.from(ranges, 'base64')) {
+    value += (byte % 128) * scale;
+    scale *= 128;
+    if (byte < 128) {
+      numbers.push(value);
+      [value, scale] = [0, 1];
+    }
+  }
+  const found: [number, number][] = [];
+  let end = 0;
+  for (let at = 0; at < numbers.length; at += 2) {
+    const from = end + (numbers[at] as number);
+    end = from + (numbers[at + 1] as number);
+    found.push([from, end]);
+  }
+  return found;
 }
 
 function readLedger(directory: string): { seq: number; payload: Buffer; handed: boolean }[] {
@@ -61,9 +84,9 @@ function readLedger(directory: string): { seq: number; payload: Buffer; handed: 
   const newest = segments.at(-1)?.all ?? [];
   const snapshot = JSON.parse(newest.find((frame) => frame.kind === 4)?.body.toString() ?? '{}') as {
     ends: [number, number][];
-    lives: { handed: [number, number][] }[];
+    lives: { handed: string | [number, number][] }[];
   };
-  const handed = (snapshot.lives[0]?.handed ?? []).map(([from, through]) => [from, through] as const);
+  const handed = rangesOf(snapshot.lives[0]?.handed ?? []).map(([from, through]) => [from, through] as const);
   for (const { body } of newest.filter((frame) => frame.kind === 2)) {
     for (let at = 0; at < body.length; at += 8 + 8 * body.readUInt16LE(at + 2)) {
       for (let n = 0; body[at] === 2 && n < body.readUInt16LE(at + 2); n += 1) {
@@ -123,4 +146,38 @@ test('the same reader passes over the frames of a commit that failed after it wa
     sales.flatMap(({ source }) => (source === undefined ? [] : [Number(source.seq)])),
     Array.from({ length: 20 }, (_, at) => at + 1).filter((seq) => seq !== 10),
   );
+});
+
+test('the same reader reads a ledger of format 2, whose snapshot holds very many intervals', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const ledger = await openLedger(directory, { segmentBytes: 1024 * 1024, maxBytes: 64 * 1024 * 1024 });
+  const [life] = ledger.settlement.lives;
+  assert.ok(life);
+  // More intervals than a snapshot lists, and each second one of two numbers.
+  await appendSales(ledger, 1, 26_000);
+  const kept = (seq: number): boolean => seq % 3 === 0 || seq > 25_500;
+  for (let seq = 1; seq <= ledger.figures.last; seq += 1) if (!kept(seq)) ledger.handOver(1, seq);
+  // A new segment, which begins with a snapshot of all that.
+  await ledger.markSession({ generation: 1, life: 1, broker: 'b', client: 'c', root: 'r', phase: 'open' });
+  const newest = (await segmentNames(directory)).at(-1);
+  for (let seq = 30_000; (await segmentNames(directory)).at(-1) === newest; seq += 100) {
+    await appendSales(ledger, seq, seq + 99);
+  }
+  const last = ledger.figures.last;
+  await ledger.close();
+  const versions = (await segmentNames(directory)).map((name) => readFileSync(join(directory, name)).readUInt16LE(8));
+  assert.deepEqual([...new Set(versions)], [1, 2], 'a format that older readers refuse, only where it is needed');
+  const listed = readLedger(directory);
+  assert.deepEqual(
+    listed.map(({ seq }) => seq),
+    Array.from({ length: last }, (_, at) => at + 1),
+  );
+  assert.deepEqual(
+    listed.filter(({ handed, seq }) => handed === kept(seq)).map(({ seq }) => seq),
+    [],
+  );
+  assert.equal((await verifyDirectory(directory)).ok, true);
+  const again = await openLedger(directory);
+  assert.equal(again.figures.unsent, listed.filter(({ handed }) => !handed).length);
+  await again.close();
 });

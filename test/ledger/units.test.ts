@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { AppendQueue } from '../../src/ledger/append-queue.ts';
 import { crc32c } from '../../src/ledger/crc32c.ts';
-import { encodeFrame, FRAME_KIND, frameAt, frameBytes, scanFrames } from '../../src/ledger/frame.ts';
+import { BODY_BYTES_MAX, encodeFrame, FRAME_KIND, frameAt, frameBytes, scanFrames } from '../../src/ledger/frame.ts';
+import { decodeIntervals, encodeIntervals } from '../../src/ledger/interval-code.ts';
 import { IntervalSet } from '../../src/ledger/intervals.ts';
 import { decodeMarks, encodeMarks, type Marks } from '../../src/ledger/marks.ts';
 import { Notes, readTailNote } from '../../src/ledger/notes.ts';
@@ -15,7 +16,9 @@ import {
   segmentName,
 } from '../../src/ledger/segment.ts';
 import { PendingMarks } from '../../src/ledger/pending-marks.ts';
+import { decodeSnapshot, encodeSnapshot } from '../../src/ledger/snapshot.ts';
 import { contentDigest, Sources } from '../../src/ledger/sources.ts';
+import { LedgerState } from '../../src/ledger/state.ts';
 import { APPENDS_WAITING_MAX } from '../../src/limits.ts';
 import { ledgerFiles } from '../../src/platform/ledger-files.ts';
 import { quietLog, sale, temporaryDirectory } from './rig.ts';
@@ -67,6 +70,12 @@ test('an interval set is a set', () => {
           [0, 1, 2, 3].every((more) => model.has(value + more)),
         );
       }
+      for (let low = 0; low < 20; low += 1) {
+        for (const high of [low - 1, low, low + 7, 79]) {
+          const within = [...model].filter((value) => value >= low && value <= high);
+          assert.equal(set.countWithin(low, high), within.length);
+        }
+      }
       const intervals = set.intervals();
       assert.equal(intervals.length, set.pieces);
       for (const [at, [from]] of intervals.entries()) {
@@ -92,7 +101,7 @@ test('marks come back as they were written, long ranges in pieces', () => {
         kind,
         ranges: pairs.map(([from, length]) => [from, from + length] as const),
       }));
-      const back = decodeMarks(encodeMarks(marks));
+      const back = encodeMarks(marks).flatMap(decodeMarks);
       assert.deepEqual(
         back.map(({ kind, code, life }) => [kind, code, life]),
         marks.map(({ kind, code, life }) => [kind, code, life]),
@@ -102,6 +111,54 @@ test('marks come back as they were written, long ranges in pieces', () => {
       }
     }),
   );
+});
+
+test('so many marks that no frame would hold them come back from several, in order', () => {
+  const ranges = Array.from({ length: 300_000 }, (_, at) => [2 * at, 2 * at] as const);
+  const marks: Marks[] = [
+    { kind: 'handed', code: 0, life: 1, ranges },
+    { kind: 'reopened', code: 0, life: 1, ranges },
+  ];
+  const bodies = encodeMarks(marks);
+  assert.ok(bodies.length > 2 && bodies.every((body) => body.length <= BODY_BYTES_MAX));
+  const back = bodies.flatMap(decodeMarks);
+  for (const { kind } of marks) {
+    const read = back.filter((group) => group.kind === kind).flatMap((group) => group.ranges);
+    assert.deepEqual(read, ranges);
+  }
+  assert.equal(back[0]?.kind, 'handed');
+  assert.equal(back.at(-1)?.kind, 'reopened');
+});
+
+test('intervals come back from their short text, and a snapshot is the same state in either format', () => {
+  const numbers = fc.uniqueArray(fc.maxSafeNat(), { maxLength: 60 });
+  fc.assert(
+    fc.property(numbers, fc.array(fc.nat(3), { minLength: 60, maxLength: 60 }), (starts, lengths) => {
+      const set = new IntervalSet(starts.map((from, at) => [from, from + (lengths[at] ?? 0)] as const));
+      assert.deepEqual(decodeIntervals(encodeIntervals(set.intervals())), set.intervals());
+    }),
+  );
+  const state = new LedgerState();
+  const life = state.startLife(1, '7QK3M2XA');
+  life.last = 100_000;
+  for (let seq = 1; seq <= 5000; seq += 5) {
+    life.handed.add(seq);
+    life.settled.add(seq);
+    life.reopened.add(seq + 1);
+    life.dead.set(seq + 2, seq % 2 === 0 ? 0x99 : 0x95);
+  }
+  life.released.add(7000);
+  life.lost.add(1, 3);
+  state.applySession({ generation: 3, life: 1, broker: 'b', client: 'c', root: 'r', phase: 'open' });
+  state.ends.set(4, 512);
+  const listed = encodeSnapshot(state);
+  assert.equal(listed.version, 1);
+  assert.deepEqual(decodeSnapshot(listed.body), state);
+  for (let seq = 6000; seq <= 50_000; seq += 3) life.handed.add(seq);
+  const short = encodeSnapshot(state);
+  assert.equal(short.version, 2);
+  assert.ok(short.body.length < 6 * state.pieces, `${short.body.length} bytes for ${state.pieces} pieces`);
+  assert.deepEqual(decodeSnapshot(short.body), state);
 });
 
 test('marks that a failed commit puts back lose nothing, and a given-up dead letter is not dead', () => {
@@ -193,14 +250,14 @@ test('a segment header and its name say the same, and any flipped byte is notice
     bytes: 4194304,
     reserve: true,
   };
-  assert.deepEqual(decodeSegmentHeader(encodeSegmentHeader(header)), { kind: 'sound', header });
+  assert.deepEqual(decodeSegmentHeader(encodeSegmentHeader(header, 1)), { kind: 'sound', header });
   const { bytes: _bytes, reserve: _reserve, ...id } = header;
   assert.deepEqual(parseSegmentName(segmentName(header)), id);
   for (const name of ['spare', 'notes', '1-1-7QK3M2XA-1.seg', `${segmentName(header)}.tmp`]) {
     assert.equal(parseSegmentName(name), undefined);
   }
   for (let at = 0; at < 64; at += 1) {
-    const bytes = encodeSegmentHeader(header);
+    const bytes = encodeSegmentHeader(header, 2);
     bytes[at] = (bytes[at] as number) ^ 4;
     assert.equal(decodeSegmentHeader(bytes).kind, 'damaged', `byte ${at}`);
   }
