@@ -137,15 +137,37 @@ export const SERVICE_CHECKS: readonly Check[] = [
     },
   },
   {
-    name: 'a wrong configuration ends with 78 and is not tried again',
+    name: 'a wrong configuration at a restart: what ran last runs, until the file is mended',
     run: async () => {
       const right = readFileSync('/etc/fieldpost/device.json', 'utf8');
+      writeFileSync('/etc/fieldpost/device.json', '{ "device": {} }');
+      try {
+        run('systemctl', 'restart', 'fieldpost');
+        await until('its own words', () => /what ran last is run/.test(journal()));
+        expect(show('ActiveState') === 'active', `the service is ${show('ActiveState')}`);
+      } finally {
+        writeFileSync('/etc/fieldpost/device.json', right);
+        run('systemctl', 'reload', 'fieldpost');
+      }
+      return isWell();
+    },
+  },
+  {
+    name: 'a wrong configuration of a device that has never worked ends with 78 and is not tried again',
+    run: async () => {
+      const right = readFileSync('/etc/fieldpost/device.json', 'utf8');
+      const last = '/var/lib/fieldpost/state/config/last.json';
+      const ran = readFileSync(last);
+      run('systemctl', 'stop', 'fieldpost');
+      rmSync(last);
       writeFileSync('/etc/fieldpost/device.json', '{ "device": {} }');
       try {
         run('sh', '-c', 'systemctl restart fieldpost || true');
         await until('failed', () => show('ActiveState') === 'failed');
         expect(show('ExecMainStatus') === '78', `status ${show('ExecMainStatus')}`);
       } finally {
+        writeFileSync(last, ran);
+        run('chown', 'fieldpost:fieldpost', last);
         writeFileSync('/etc/fieldpost/device.json', right);
         run('systemctl', 'restart', 'fieldpost');
       }
