@@ -1,13 +1,11 @@
 /** A broker that holds the connection and does not answer: the link ends, and not before what was asked has left. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import { systemClock } from '../../src/platform/clock.ts';
-import { mqttLinkOpener } from '../../src/platform/mqtt-link.ts';
 import type { Link, LinkEnd } from '../../src/ports-broker.ts';
+import { plainLink } from './plain-link.ts';
 
-const DEADLINE_MS = 10_000;
 const ANSWER_MS = 30_000;
 /** The thirty seconds are over after 30 ms. */
 const HASTE = 1000;
@@ -15,16 +13,6 @@ const HASTE = 1000;
 const FILLER_BYTES = 32 * 1024 * 1024;
 /** Success, no session, no properties. */
 const CONNACK = Buffer.of(0x20, 3, 0, 0, 0);
-const NO_CREDENTIALS = {
-  ca: undefined,
-  cert: undefined,
-  key: undefined,
-  crl: undefined,
-  certificate: undefined,
-  username: undefined,
-  password: undefined,
-};
-
 interface Scene {
   readonly link: Link;
   /** The broker's side. */
@@ -39,24 +27,6 @@ async function setScene(
   answer: (chunk: Buffer) => Buffer | undefined = () => undefined,
 ): Promise<Scene> {
   const seen: Scene['seen'] = { end: undefined, deadlines: 0, running: 0 };
-  const sockets: Socket[] = [];
-  const server = createServer((socket) => {
-    sockets.push(socket);
-    socket.on('error', () => undefined);
-    socket.once('data', () => {
-      socket.write(CONNACK);
-      socket.on('data', (chunk) => {
-        const bytes = answer(chunk);
-        if (bytes !== undefined) socket.write(bytes);
-      });
-    });
-  });
-  t.after(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
   const clock = {
     ...systemClock,
     after: (ms: number, run: () => void) => {
@@ -71,30 +41,23 @@ async function setScene(
       return { cancel };
     },
   };
-  const opening = await mqttLinkOpener(() => NO_CREDENTIALS, { clock }).open(
-    {
-      url: `mqtt://127.0.0.1:${(server.address() as AddressInfo).port}`,
-      protocol: 5,
-      clientIdentifier: 'pump-42',
-      cleanStart: false,
-      keepAliveMs: 3_600_000,
-      sessionExpiryMs: 60_000,
-      connectTimeoutMs: DEADLINE_MS,
-      will: undefined,
-    },
-    {
-      inbound: (chunk) => [chunk],
-      drained: () => undefined,
-      message: () => undefined,
+  const plain = await plainLink(t, {
+    keepAliveMs: 3_600_000,
+    clock,
+    listener: {
       ended: (end) => {
         seen.end = end;
       },
     },
-  );
-  assert.ok(opening.kind === 'up');
-  const { link } = opening;
-  t.after(() => link.destroy({ word: 'own.ended', text: 'test' }));
-  return { link, socket: sockets[0] as Socket, seen };
+    connect: (socket) => {
+      socket.write(CONNACK);
+      socket.on('data', (chunk) => {
+        const bytes = answer(chunk);
+        if (bytes !== undefined) socket.write(bytes);
+      });
+    },
+  });
+  return { ...plain, seen };
 }
 
 const publish = (link: Link, qos: 0 | 1): Promise<void> => link.publish('a', Buffer.from('x'), { qos, retain: false });
