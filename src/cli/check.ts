@@ -1,6 +1,6 @@
 /**
  * `fieldpost check`: judges device.json and the files it names, without touching the broker, the ledger or a line. Every
- * problem is told at once; the exit status is the one with which `fieldpost run` would refuse to start.
+ * problem is told at once; the exit status is the one with which `fieldpost run` would refuse a first start.
  */
 import { accessSync, constants } from 'node:fs';
 import { parseArgs } from 'node:util';

@@ -8,6 +8,7 @@ import type { KnownSession } from '../../src/broker/session-plan.ts';
 import type { Link, LinkEnd, LinkListener, LinkOpener, LinkTarget, Protocol } from '../../src/ports-broker.ts';
 import { HandClock } from '../sensor-rig.ts';
 import { QUIET_TRAFFIC, quietOptions } from './quiet-connection.ts';
+import { SOUND_TERMS } from '../delivery/model-broker.ts';
 
 const BROKER = 'mqtts://127.0.0.1';
 const STEP_MS = 1000;
@@ -54,14 +55,7 @@ export class SessionBroker implements LinkOpener {
     };
     this.#cut = () => void end({ word: 'network.lost', text: '' });
     const link: Link = {
-      terms: {
-        sessionPresent,
-        receiveMaximum: 20,
-        maximumPacketSize: Infinity,
-        maximumQos: 2,
-        retainAvailable: true,
-        sessionExpirySeconds: undefined,
-      },
+      terms: { ...SOUND_TERMS, sessionPresent },
       full: false,
       resumed: undefined,
       write: () => undefined,

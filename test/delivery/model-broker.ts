@@ -84,6 +84,16 @@ export class ModelBroker {
   }
 }
 
+/** Of a broker that offers all. */
+export const SOUND_TERMS: LinkTerms = {
+  sessionPresent: false,
+  receiveMaximum: 20,
+  maximumPacketSize: Infinity,
+  maximumQos: 2,
+  retainAvailable: true,
+  sessionExpirySeconds: undefined,
+};
+
 export interface ModelLink {
   readonly link: Link;
   /** Answers up to `count` packets; false when none was waiting. */
@@ -102,15 +112,7 @@ export function modelLink(
 ): ModelLink {
   const waiting: Buffer[] = [];
   const link: Link = {
-    terms: {
-      sessionPresent,
-      receiveMaximum: 20,
-      maximumPacketSize: Infinity,
-      maximumQos: 2,
-      retainAvailable: true,
-      sessionExpirySeconds: undefined,
-      ...terms,
-    },
+    terms: { ...SOUND_TERMS, sessionPresent, ...terms },
     resumed: undefined,
     full: false,
     write: (packets) => void waiting.push(...splitPackets(packets)),

@@ -8,7 +8,8 @@ import { mqttLinkOpener } from '../../src/platform/mqtt-link.ts';
 import type { Link, LinkListener } from '../../src/ports-broker.ts';
 
 export const DEADLINE_MS = 10_000;
-const NO_CREDENTIALS = {
+/** Of a device that shows nothing. */
+export const NO_CREDENTIALS = {
   ca: undefined,
   cert: undefined,
   key: undefined,

@@ -14,18 +14,10 @@ import { seededRandom } from '../../src/workbench/random.ts';
 import { makeTemporaryDirectory } from '../../src/workbench/temp.ts';
 import { Undo } from '../../src/workbench/undo.ts';
 import { until } from '../../src/workbench/wait.ts';
+import { NO_CREDENTIALS } from '../platform/plain-link.ts';
 import type { FleetOptions, FleetTimes } from './model.ts';
 
 const UP_DEADLINE_MS = 120_000;
-const NOBODY = {
-  ca: undefined,
-  cert: undefined,
-  key: undefined,
-  crl: undefined,
-  certificate: undefined,
-  username: undefined,
-  password: undefined,
-};
 const silent = { error: none, warn: none, info: none, debug: none };
 
 function none(): void {}
@@ -69,7 +61,7 @@ export async function runFleet(options: FleetOptions): Promise<FleetTimes & { re
 }
 
 function countingOpener(attempts: number[]): LinkOpener {
-  const real = mqttLinkOpener(() => NOBODY);
+  const real = mqttLinkOpener(() => NO_CREDENTIALS);
   return {
     ...real,
     open: (target, listener) => {
