@@ -1,13 +1,14 @@
 /**
- * The operator of a soak: asks the device for something every few seconds, also for what changes it, and counts the answers.
- * Well below the device's own limit of 60 requests a minute, which a queue that waited for a link would otherwise meet.
+ * The operator of a soak: asks the device for something every second or so, also for what changes it, and counts the answers.
+ * So often that the device's store of 1000 requests is full before the memory of an hour's soak is judged, and below its own
+ * limit of 60 requests a minute.
  */
 import { connect as connectTls } from 'node:tls';
 import { MqttClient } from 'mqtt';
 import type { ConsumerTls } from '../../src/workbench/consumer.ts';
 import type { Undo } from '../../src/workbench/undo.ts';
 
-const ASK_MS = 2500;
+const ASK_MS = 1200;
 
 /** What is asked, in turn. The last five change something, or hold something for a while. */
 const REQUESTS: readonly { readonly command: string; readonly args: object }[] = [
