@@ -10,11 +10,12 @@ function read(path: string): string {
   return readFileSync(join(ROOT, path), 'utf8');
 }
 
-test('each invariant has its number, in order, and names tests that are there', () => {
+test('each invariant stands once, has its number, in order, and names tests that are there', () => {
   const rows = read('docs/INVARIANTS.md')
     .split('\n')
     .filter((line) => /^\| \d+ \|/.test(line));
   assert.ok(rows.length >= 20);
+  assert.equal(new Set(rows.map((row) => row.split(' | ')[1])).size, rows.length, 'a promise stands twice');
   for (const [at, row] of rows.entries()) {
     assert.ok(row.startsWith(`| ${at + 1} |`), row);
     const named = [...row.matchAll(/`(test\/[^`]+)`/g)].map((match) => match[1] as string);
