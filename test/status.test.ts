@@ -19,6 +19,7 @@ const SOUND: StatusParts = {
     epoch: 'E',
     first: 1,
     last: 9,
+    older: [],
     accepted: 0,
     unsent: 0,
     unsettled: 0,
@@ -77,6 +78,7 @@ test('a sound device is not degraded', () => {
   assert.deepEqual(status.degraded, []);
   assert.deepEqual(status['certificate'], { not_after: at(100), days: 100 });
   assert.deepEqual(status['disk'], { free_bytes: 5, written_bytes_day: 7 });
+  assert.deepEqual((status['ledger'] as { older: unknown }).older, []);
   const three = statusOf({ ...SOUND, ledger: { ...SOUND.ledger, accepted: 3 } });
   assert.deepEqual(three['disk'], { free_bytes: 5, written_bytes_day: 7, written_bytes_event: 10_000 });
   assert.deepEqual(status['connection'], { failures: 0, takeovers: 0 });

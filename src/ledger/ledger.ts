@@ -21,7 +21,7 @@ import { type Commit, Committer } from './committer.ts';
 import { eventHash, type StoredEvent } from './event.ts';
 import { ageOf, type KeptStamp, parseStamp } from './event-age.ts';
 import { EventReader, type ReadableSegment } from './event-reader.ts';
-import type { LedgerFigures } from './figures.ts';
+import { type LedgerFigures, olderEpochs } from './figures.ts';
 import type { LedgerFiles } from './files.ts';
 import { Notes } from './notes.ts';
 import { type Recovered, recover } from './recovery.ts';
@@ -277,6 +277,7 @@ export class Ledger implements EventSink {
       epoch: live?.epoch ?? '',
       first: live?.first ?? 0,
       last: live?.last ?? 0,
+      older: olderEpochs(lives),
       unsent,
       unsettled: lives.reduce((sum, life) => sum + unsettledCount(life, this.#state.receipts), 0),
       dead,

@@ -16,6 +16,8 @@ export interface StatusParts {
     readonly epoch: string;
     readonly first: number;
     readonly last: number;
+    /** Epochs before it of which something is kept, oldest first. */
+    readonly older: readonly { readonly epoch: string; readonly first: number; readonly last: number }[];
     /** Events since the start. */
     readonly accepted: number;
     readonly unsent: number;
@@ -86,6 +88,7 @@ export function statusOf(parts: StatusParts): StatusDocument {
       epoch: ledger.epoch,
       first: ledger.first,
       last: ledger.last,
+      older: ledger.older,
       unsent: ledger.unsent,
       unsettled: ledger.unsettled,
       dead: ledger.dead,

@@ -76,6 +76,22 @@ test('what was recorded by a synchronised clock goes after its time, and not bef
   assert.equal(await drops(ledger, wall), true);
 });
 
+test('an epoch before the live one is named for as long as something of it is kept', async (t) => {
+  const wall: Wall = { ms: NOW_MS, quality: 'synced', looks: 0 };
+  const ledger = await open(t, await temporaryDirectory(t), wall);
+  await fill(ledger);
+  const { epoch, last, older } = ledger.figures;
+  assert.deepEqual(older, []);
+  ledger.startEpoch('a test');
+  await until(() => ledger.figures.epoch !== epoch, 'a new epoch', DEADLINE_MS);
+  await appendSales(ledger, last + 1, last + 120);
+  const first = (): (string | number)[][] =>
+    ledger.figures.older.map((one) => [one.epoch, one.last, Math.min(one.first, 2)]);
+  assert.deepEqual(first(), [[epoch, last, 1]]);
+  wall.ms += 31 * DAY_MS;
+  await until(() => ledger.figures.older.length === 0, 'the old epoch to be dropped', DEADLINE_MS);
+});
+
 for (const year of [1970, 2100]) {
   test(`what was recorded when the clock said ${year} stays as long as what came after it, and no longer`, async (t) => {
     const wall: Wall = { ms: Date.UTC(year, 0, 1), quality: 'unknown', looks: 0 };
