@@ -4,11 +4,12 @@
  * stable storage. Safe to kill at any moment. It may serve many devices; each has its own book and receipt.
  */
 import type { Topics } from '../broker/topics.ts';
+import { reasonOf, systemCodeOf } from '../fault.ts';
 import { KeyRing } from '../ledger/key-ring.ts';
 import type { VerifyingKey } from '../ledger/signature.ts';
 import type { StateDocument, StateStore } from '../ports.ts';
 import { DeviceBook, type EpochFacts } from './book.ts';
-import { readEvent, type ReceivedEvent } from './event-text.ts';
+import { isDeviceName, isEpochName, readEvent, type ReceivedEvent } from './event-text.ts';
 import type { Apart, Store } from './store.ts';
 
 /** A missing event may only be on its way: it is asked for when it has been missing for this long, milliseconds. */
@@ -17,6 +18,11 @@ const ASK_AFTER_MS = 3000;
 const ASK_AGAIN_MS = 30_000;
 /** Between two receipts of one device. */
 const RECEIPT_MS = 500;
+/** Lives of one device's ledger, each with a file of hashes: more is no device that sells, and opens files without end. */
+const EPOCHS_MAX = 256;
+/** Keys that one device named, the newest ones; SubjectPublicKeyInfo in base64 has 60 or 124 letters. */
+const KEYS_MAX = 64;
+const KEY_LETTERS_MAX = 1024;
 /** Hashes that later events claim of ones that are not here yet. */
 const CLAIMS_MAX = 10_000;
 
@@ -24,8 +30,8 @@ export interface CollectorOptions {
   readonly store: Store;
   readonly state: StateStore;
   readonly topicsFor: (device: string) => Topics;
-  /** All signatures must be by this key; undefined: by the keys that the devices name. */
-  readonly pinned: VerifyingKey | undefined;
+  /** All signatures must be by one of these; none: by the keys that the devices name. */
+  readonly pinned: readonly VerifyingKey[];
   readonly verify: boolean;
   readonly receipts: boolean;
   /** Nothing that comes in is acknowledged until `release`. */
@@ -79,6 +85,8 @@ export class Collector {
   #batch: ReceivedEvent[] = [];
   #inBatch = new Map<string, string>();
   #writing: Promise<void> | undefined;
+  /** Something could not be written: nothing is acknowledged any more. */
+  #failed = false;
   /** Messages that came and are not judged yet. */
   #unread = 0;
   #opening: Promise<unknown> = Promise.resolve();
@@ -105,12 +113,8 @@ export class Collector {
     this.#options.hold();
     this.#unread += 1;
     this.#opening = this.#opening
-      .then(() => this.#device(device))
-      .then((known) => {
-        this.#unread -= 1;
-        this.#take(known, meaning, payload);
-      })
-      .catch((error: unknown) => this.#options.fail(error));
+      .then(() => this.#read(device, meaning, payload))
+      .catch((error: unknown) => this.#fail(error));
   }
 
   /** Writes what waits; resolves when it is on stable storage. */
@@ -124,26 +128,43 @@ export class Collector {
     for (const device of this.#devices.values()) await this.#sayReceipt(device);
   }
 
+  /** Only what the disk does may end the program: a message that did would come again at each start, for all devices. */
+  async #read(name: string, meaning: string, payload: Buffer): Promise<void> {
+    try {
+      // The name becomes one of files.
+      if (isDeviceName(name)) this.#take(await this.#device(name), meaning, payload);
+      else this.#unreadable(name, 'the topic names no device', payload);
+    } catch (error) {
+      if (systemCodeOf(error) !== undefined) throw error;
+      this.#unreadable(name, `can not be judged: ${reasonOf(error)}`, payload);
+    } finally {
+      this.#unread -= 1;
+    }
+    this.#write().catch((error: unknown) => this.#fail(error));
+  }
+
   #take(device: Device, meaning: string, payload: Buffer): void {
     if (meaning.startsWith('up/event/')) this.#takeEvent(device, payload);
     else if (meaning === 'up/status') this.#takeStatus(device, payload);
-    this.#write().catch((error: unknown) => this.#options.fail(error));
+  }
+
+  #unreadable(device: string, reason: string, payload: Buffer): void {
+    this.#figures.unreadable += 1;
+    this.#apart('unreadable', JSON.stringify({ device, reason, bytes: payload.toString('base64') }));
+  }
+
+  #fail(error: unknown): void {
+    this.#failed = true;
+    this.#options.fail(error);
   }
 
   #takeEvent(device: Device, payload: Buffer): void {
     const read = readEvent(device.name, payload);
-    if (read.kind === 'unreadable') {
-      this.#figures.unreadable += 1;
-      this.#apart(
-        'unreadable',
-        JSON.stringify({ device: device.name, reason: read.reason, bytes: payload.toString('base64') }),
-      );
-      return;
-    }
+    if (read.kind === 'unreadable') return this.#unreadable(device.name, read.reason, payload);
     const { event } = read;
     const { epoch, seq, hash } = event;
+    this.#open(device, epoch);
     const index = this.#options.store.index(device.name, epoch);
-    if (!device.book.has(epoch)) device.book.open({ epoch, oldEpoch: '', oldLast: 0 }, index);
     const place = `${device.name} ${epoch} ${seq}`;
     const known = this.#inBatch.get(place) ?? index.hashAt(seq);
     if (known === hash) {
@@ -171,8 +192,8 @@ export class Collector {
       return typeof found === 'string' ? found : '';
     };
     if (text.type === 'ledger.gap') book.neverComes(value('epoch'), Number(value('from')), Number(value('through')));
-    else if (text.type === 'ledger.key') this.#keep(kept, ring, { keys: [...kept.value.keys, value('public')] });
-    else if (text.type === 'ledger.epoch' && value('old_epoch') !== '') {
+    else if (text.type === 'ledger.key') this.#keep(kept, ring, { keys: withKey(kept.value.keys, value('public')) });
+    else if (text.type === 'ledger.epoch' && isEpochName(value('old_epoch'))) {
       const facts = { epoch, oldEpoch: value('old_epoch'), oldLast: Number(value('old_last')) };
       book.follows(facts);
       this.#keep(kept, ring, { epochs: [...kept.value.epochs.filter((one) => one.epoch !== epoch), facts] });
@@ -209,14 +230,19 @@ export class Collector {
   #takeStatus(device: Device, payload: Buffer): void {
     const { epoch, first, last } = ledgerOf(payload);
     if (epoch === undefined) return;
-    if (!device.book.has(epoch)) {
-      device.book.open({ epoch, oldEpoch: '', oldLast: 0 }, this.#options.store.index(device.name, epoch));
-    }
+    this.#open(device, epoch);
     for (const [from, through] of device.book.lostBefore(epoch, first)) {
       device.book.neverComes(epoch, from, through);
       this.#options.tell(`${device.name} ${epoch}: ${from} to ${through} are no longer on the device`);
     }
     device.book.sawLast(epoch, last);
+  }
+
+  /** Throws when the device names too many. */
+  #open({ name, book }: Device, epoch: string): void {
+    if (book.has(epoch)) return;
+    if (book.epochs.length >= EPOCHS_MAX) throw new Error(`the device has ${EPOCHS_MAX} epochs already`);
+    book.open({ epoch, oldEpoch: '', oldLast: 0 }, this.#options.store.index(name, epoch));
   }
 
   async #device(name: string): Promise<Device> {
@@ -267,7 +293,7 @@ export class Collector {
         for (const { device, epoch, seq } of batch) this.#inBatch.delete(`${device} ${epoch} ${seq}`);
       }
       // Only when all that came is written down: the gate can not tell whose acknowledgement it holds.
-      if (this.#unread === 0) this.#options.release();
+      if (this.#unread === 0 && !this.#failed) this.#options.release();
     } finally {
       // In the same turn as the last look: what comes now starts anew.
       this.#writing = undefined;
@@ -305,6 +331,12 @@ export class Collector {
   #apart(what: Apart, line: Buffer | string): void {
     this.#options.store.keepApart(what, line);
   }
+}
+
+/** The newest last. What is no key is none to keep: its event says it, and a document has a bound. */
+function withKey(keys: readonly string[], key: string): readonly string[] {
+  if (key === '' || key.length > KEY_LETTERS_MAX) return keys;
+  return [...keys.filter((one) => one !== key), key].slice(-KEYS_MAX);
 }
 
 function ledgerOf(payload: Buffer): { epoch: string | undefined; first: number; last: number } {

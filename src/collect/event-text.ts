@@ -25,10 +25,18 @@ const EPOCH = /^[A-Za-z0-9]{1,32}$/;
 /** A device that sells once a second needs thirty years for it; the index of an epoch has a place for each. */
 const SEQ_MAX = 1_000_000_000;
 
+export function isDeviceName(level: string): boolean {
+  return DEVICE.test(level);
+}
+
+export function isEpochName(text: string): boolean {
+  return EPOCH.test(text);
+}
+
 /** `device`: the topic's. An event that says it is another's is none: a broker's rules tie the topic to a certificate. */
 export function readEvent(device: string, bytes: Buffer): ReadEvent {
   const unreadable = (reason: string): ReadEvent => ({ kind: 'unreadable', reason });
-  if (!DEVICE.test(device)) return unreadable('the topic names no device');
+  if (!isDeviceName(device)) return unreadable('the topic names no device');
   if (bytes.includes(10)) return unreadable('holds a line end');
   let read: unknown;
   try {
@@ -40,7 +48,7 @@ export function readEvent(device: string, bytes: Buffer): ReadEvent {
   const text = read as SignedText & Partial<Record<'device' | 'epoch' | 'seq' | 'prev', unknown>>;
   const { epoch, seq, prev = '' } = text;
   if (text.device !== device) return unreadable('is of another device than its topic');
-  if (typeof epoch !== 'string' || !EPOCH.test(epoch)) return unreadable('has no epoch');
+  if (typeof epoch !== 'string' || !isEpochName(epoch)) return unreadable('has no epoch');
   if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 1 || seq > SEQ_MAX)
     return unreadable('has no sequence');
   if (typeof prev !== 'string') return unreadable('has no prev');
