@@ -26,6 +26,16 @@ const MISTAKES: readonly (readonly [what: string, value: unknown, told: string])
     { ...base(), topics: { prefix: 'fp/+' } },
     '/topics/prefix: must be topic levels such as "fp/v1": 1 to 128 characters without + # $, white space, or empty levels, got "fp/+"',
   ],
+  [
+    'a character in the prefix that no broker takes',
+    { ...base(), topics: { prefix: 'fp/\ufffe' } },
+    '/topics/prefix: must be topic levels such as "fp/v1": 1 to 128 characters without + # $, white space, or empty levels, got "fp/\ufffe"',
+  ],
+  [
+    'a prefix of 65 levels',
+    { ...base(), topics: { prefix: `${'a/'.repeat(64)}a` } },
+    `/topics/prefix: must be topic levels such as "fp/v1": 1 to 128 characters without + # $, white space, or empty levels, got "${'a/'.repeat(30)}"...`,
+  ],
   ['a keep alive of nothing', withBroker({ keepAlive: '0s' }), '/broker/keepAlive: must be 5s to 1h, got "0s"'],
   ['a keep alive without unit', withBroker({ keepAlive: 30 }), '/broker/keepAlive: must be 5s to 1h, got 30'],
   [

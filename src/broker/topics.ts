@@ -20,7 +20,7 @@ export interface Topics {
   response(command: string, id: string): string;
   /**
    * Whether a response topic that a requester names is below our own `up/response/`, or below the prefix that the
-   * configuration allows: an answer never goes anywhere else.
+   * configuration allows (an answer never goes anywhere else), and is one that every broker takes.
    */
   isResponse(topic: string | undefined): topic is string;
   /** The part of one of our topics below the root, for status and log. */
@@ -46,6 +46,12 @@ export interface TopicsOptions {
 /** In place of a device: what follows is a group. */
 const GROUP_LEVEL = '_group';
 const RESPONSE_LENGTH_MAX = 512;
+/**
+ * What a requester may put below: at most 16 levels of 1 to 64 printable ASCII characters without wildcards. Over some topics a
+ * broker ends the link: Mosquitto 2.0.11 above 201 levels and over characters that UTF-8 has no use for, such as U+FFFE (both
+ * seen); EMQX above `mqtt.max_topic_levels` (128, DISCONNECT 0x90). The longest prefix that device.json may have has 64 levels.
+ */
+const RESPONSE_REST = /^(?:[!"$-*,-.0-~]{1,64}\/){0,15}[!"$-*,-.0-~]{1,64}$/;
 
 /** Topics of one device. `prefix` has no leading or trailing slash; the default is `fp/v1`. */
 export function topicsOf(prefix: string, device: string, options: TopicsOptions = {}): Topics {
@@ -67,9 +73,8 @@ export function topicsOf(prefix: string, device: string, options: TopicsOptions 
     response: (command, id) => `${root}/up/response/${command}/${id}`,
     isResponse: (topic): topic is string =>
       topic !== undefined &&
-      responseStarts.some((start) => topic.startsWith(start)) &&
       topic.length <= RESPONSE_LENGTH_MAX &&
-      !/[#+\0]/.test(topic),
+      responseStarts.some((start) => topic.startsWith(start) && RESPONSE_REST.test(topic.slice(start.length))),
     below: (topic) => (topic.startsWith(`${root}/`) ? topic.slice(root.length + 1) : topic),
     command: (command, id) => commandTopic(root, command, id),
     parseCommand: (topic) => {

@@ -11,8 +11,12 @@ import { ledgerSchema } from './ledger-schema.ts';
 import { sensorSchema } from './sensor-schema.ts';
 
 const PREFIX_EXPECTED = 'topic levels such as "fp/v1": 1 to 128 characters without + # $, white space, or empty levels';
-/** Printable characters other than + # $ and white space, in levels that are not empty (MQTT 5, 4.7). */
-const PREFIX_PATTERN = /^[!"%-*,-.0-~\u00a1-\uffff]+(?:\/[!"%-*,-.0-~\u00a1-\uffff]+)*$/;
+/**
+ * Printable characters other than + # $ and white space, in levels that are not empty (MQTT 5, 4.7): at most 64 levels by their
+ * length, where EMQX takes 128. No noncharacters, such as U+FFFE: Mosquitto ends the link over them (2.0.11, DISCONNECT 0x81).
+ */
+const PREFIX_PATTERN =
+  /^(?!.*(?:[\ufdd0-\ufdef\ufffe\uffff]|[\ud800-\udbff][\udffe\udfff]))[!"%-*,-.0-~\u00a1-\uffff]+(?:\/[!"%-*,-.0-~\u00a1-\uffff]+)*$/;
 const GROUPS_EXPECTED = 'a list of at most 16 names, each once';
 const SENSORS_EXPECTED = 'a list of at most 64 sensors';
 

@@ -79,12 +79,21 @@ test('an answer goes below the allowed prefix where asked, nowhere else, and hom
     (await ask(`ping/${id}`, '', { responseTopic })).topic;
   assert.equal(await topicFor('1', 'ops/answers/desk-7'), 'ops/answers/desk-7');
   assert.equal(await topicFor('2', `${own}/elsewhere`), `${own}/elsewhere`);
+  const deepest = `ops/answers/${'a/'.repeat(15)}$a:@~`;
+  assert.equal(await topicFor('3', deepest), deepest);
   const others = [
     'ops/answers',
     'ops/answersx/1',
     'fp/v1/pump-43/up/status',
     `${ROOT}/up/status`,
     'ops/answers/#',
+    'ops/answers/',
+    'ops/answers//x',
+    `ops/answers/${'a/'.repeat(16)}a`,
+    `${own}/${'/'.repeat(300)}`,
+    `ops/answers/${'x'.repeat(65)}`,
+    'ops/answers/\ufffe',
+    'ops/answers/a b',
     'x',
   ];
   for (const [at, topic] of others.entries()) assert.equal(await topicFor(`o${at}`, topic), `${own}/o${at}`, topic);
