@@ -123,7 +123,7 @@ export class CertificateInstall {
   async #run(pem: string, withinMs: number, context: RunContext): Promise<unknown> {
     const { clock, busy, url, probeCertificate } = this.#options;
     const other = this.#isRunning ? 'certificate.install' : busy();
-    if (other !== undefined) throw new CommandFailure('certificate.busy', `${other} is on trial`, 'rejected');
+    if (other !== undefined) throw new CommandFailure('certificate.busy', `${other} is under way`, 'rejected');
     const broker = url();
     if (broker === undefined) throw new CommandFailure('certificate.offline', 'no connection to a broker', 'rejected');
     this.#isRunning = true;

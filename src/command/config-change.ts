@@ -68,7 +68,8 @@ const changeResult = v.strictObject({
 
 /** Of a change that was refused before anything was done. */
 const REFUSALS = {
-  'config.busy': 'Another change is on trial: confirm or cancel it first.',
+  'config.busy':
+    'Another change is on trial: confirm or cancel it first. Or the agent is about to start anew on what holds: ask again then.',
   'config.conflict': '`base` is not the revision that holds.',
   'config.not-allowed': 'device.json does not let commands change this; the message names the places.',
   'config.invalid': 'The configuration would not be valid; the message has every problem with its place.',

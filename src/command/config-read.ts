@@ -60,6 +60,7 @@ export function configReadCommands(view: ConfigView): readonly Command[] {
       }),
       result: planned,
       errors: {
+        'config.busy': 'The agent is about to start anew on what holds: ask again then.',
         'config.not-allowed': 'device.json does not let commands change this; the message names the places.',
         'config.invalid': 'The configuration would not be valid; the message has every problem with its place.',
       },

@@ -1,6 +1,9 @@
 /** What is asked of the remote configuration, and what it answers. */
 import type { Target } from './resolver.ts';
-import type { Asked, Entry, Trial } from './trial.ts';
+import type { Asked, Entry, Revision, Trial } from './trial.ts';
+
+/** Of a change that the device itself confirms: a slow start and a restart fit in. */
+const LOCAL_WITHIN_MS = 60_000;
 
 export interface Change extends Asked {
   /** The revision it was made for. */
@@ -28,4 +31,23 @@ export interface Probation {
   readonly revision: number;
   readonly token: string;
   readonly leftMs: number;
+}
+
+export function trialOf(
+  { command, id, by, check, withinMs }: Change,
+  revision: Revision,
+  mode: Trial['mode'],
+  begun: Pick<Trial, 'token' | 'boot' | 'sinceMs'>,
+): Trial {
+  return {
+    ...revision,
+    command,
+    id,
+    ...(by === undefined ? {} : { by }),
+    mode,
+    checked: check,
+    ...begun,
+    withinMs: mode === 'operator' ? withinMs : LOCAL_WITHIN_MS,
+    starts: 0,
+  };
 }

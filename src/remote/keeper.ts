@@ -54,7 +54,14 @@ export class Keeper {
 
   /** What another process has put there since: `fieldpost config drop`, beside the agent. */
   async refresh(): Promise<void> {
-    if (await this.#options.store.isStale()) await this.#open();
+    const { store, log } = this.#options;
+    const found = await store.look();
+    if (found === 'foreign') await this.#open();
+    if (found !== 'wrong') return;
+    // Of a rejected one, whoever asked for it was told that nothing has changed.
+    await store.keep(this.#state).catch((error: unknown) => {
+      log.error('configuration: its state on disk is not the one that holds', { reason: reasonOf(error) });
+    });
   }
 
   /** The entry of what the input has settled. Rejects when the disk does not take it; then nothing has changed. */

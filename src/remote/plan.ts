@@ -59,6 +59,6 @@ export function planOf(base: BaseFile, running: Table, target: unknown): Plan {
   };
 }
 
-function refused(code: string, message: string): Plan {
+export function refused(code: string, message: string): Extract<Plan, { kind: 'refused' }> {
   return { kind: 'refused', code, message };
 }

@@ -5,23 +5,21 @@
  */
 import { reasonOf } from '../fault.ts';
 import type { Chance, Clock, Log } from '../ports.ts';
-import type { Begun, Change, Probation, Settled } from './change.ts';
+import { type Begun, type Change, type Probation, type Settled, trialOf } from './change.ts';
+import { Deadline } from './deadline.ts';
 import type { ConfigDisk } from './disk.ts';
 import { type BaseFile, changedSensors, overlayOf } from './judge.ts';
 import { Keeper } from './keeper.ts';
 import { checkLines, type SensorFact } from './local-check.ts';
 import { isEqual } from './merge-patch.ts';
-import { type Plan, planOf } from './plan.ts';
+import { type Plan, planOf, refused } from './plan.ts';
 import { redacted } from '../redacted.ts';
 import { Resolver, type Resolved } from './resolver.ts';
 import { RemoteStore } from './store.ts';
 import { type ConfigInput, type Entry, leftMs, type Stamp, type Trial } from './trial.ts';
 
-/** Of a change that the device itself confirms: a slow start and a restart fit in. */
-const LOCAL_WITHIN_MS = 60_000;
-/** How often the deadline is looked at. */
-const LOOK_MS = 1000;
 const TOKEN_BYTES = 16;
+const ANEW = 'the agent is about to start anew on what holds: ask again then';
 
 export type BaseRead = ({ readonly kind: 'valid' } & BaseFile) | { readonly kind: 'invalid'; readonly text: string };
 
@@ -51,7 +49,9 @@ export class RemoteConfig {
   #conflict = false;
   #baseInvalid = false;
   #isStandIn = false;
-  #ticking = false;
+  readonly #deadline: Deadline;
+  /** What runs holds no more, and ends soon: it is the trial that was taken back, or device.json is another one. */
+  #ending: 'trial' | 'file' | undefined;
   /** Changes that were asked for and are not on disk yet. */
   #beginning = 0;
   /** What the device sees for itself of the trial; undefined: nothing wrong. */
@@ -67,11 +67,15 @@ export class RemoteConfig {
       store: this.#store,
       onSettled: (entry) => {
         // What is taken back from under the agent that runs on it is told by the next one.
-        if (entry.outcome === 'reverted' && this.#running?.revision === entry.revision) return;
+        if (entry.outcome === 'reverted' && this.#running?.revision === entry.revision) {
+          this.#ending = 'trial';
+          return;
+        }
         this.#waiting.get(`${entry.command} ${entry.id}`)?.(entry);
         this.#waiting.delete(`${entry.command} ${entry.id}`);
       },
     });
+    this.#deadline = new Deadline({ ...options, left: () => this.#leftMs, look: () => this.#look() });
   }
 
   /**
@@ -85,13 +89,14 @@ export class RemoteConfig {
     const { boot } = this.#options;
     const now = { boot: boot.id, nowMs: boot.nowMs() };
     await this.#keeper.start(now, () => this.#resolver.goodHash(this.#keeper.state));
-    this.#tick();
+    this.#deadline.watch();
   }
 
   /** What is to be run now. */
   take(): Promise<Running> {
     return this.#keeper.inTurn(async () => {
       this.#running = await this.#resolve();
+      this.#ending = undefined;
       this.#check = Promise.resolve(undefined);
       return this.#running;
     });
@@ -104,7 +109,7 @@ export class RemoteConfig {
 
   /** Why nothing else that can cut the device off may begin, or undefined. */
   get busy(): string | undefined {
-    return this.#onTrial ?? (this.#beginning > 0 ? 'a change of the configuration' : undefined);
+    return this.#onTrial ?? (this.#beginning > 0 ? 'a change of the configuration' : this.#anew);
   }
 
   get #onTrial(): string | undefined {
@@ -112,9 +117,18 @@ export class RemoteConfig {
     return trial === null ? undefined : `the configuration ${trial.revision}`;
   }
 
+  get #anew(): string | undefined {
+    return this.#ending === undefined ? undefined : 'a new start of the agent';
+  }
+
+  /** The agent runs on a trial that nobody has confirmed, be it taken back already. */
+  get #runsOnTrial(): boolean {
+    return this.running.trial !== undefined && (this.#keeper.state.trial !== null || this.#ending === 'trial');
+  }
+
   /** No events leave while whoever is at the other end of the wire may be the wrong one. */
   get eventsHeld(): string | undefined {
-    return this.#keeper.state.trial !== null && this.running.trial?.mode === 'operator' ? 'config.trial' : undefined;
+    return this.#runsOnTrial && this.running.trial?.mode === 'operator' ? 'config.trial' : undefined;
   }
 
   get degraded(): readonly string[] {
@@ -127,11 +141,10 @@ export class RemoteConfig {
 
   /** For status and info. */
   get report(): Readonly<Record<string, unknown>> {
-    const { revision, trial, shadowed } = this.running;
-    const isOpen = trial !== undefined && this.#keeper.state.trial !== null;
+    const { revision, shadowed } = this.running;
     return {
       revision,
-      phase: isOpen ? 'probation' : 'confirmed',
+      phase: this.#runsOnTrial ? 'probation' : 'confirmed',
       ...(shadowed.length === 0 ? {} : { shadowed }),
     };
   }
@@ -187,13 +200,11 @@ export class RemoteConfig {
 
   /** A dry run. */
   plan(patch: unknown): Promise<Plan> {
-    return this.#keeper.inTurn(async () =>
-      planOf(
-        this.#resolver.base,
-        this.running.value,
-        await this.#resolver.target({ kind: 'patch', patch }, this.#keeper.state),
-      ),
-    );
+    return this.#keeper.inTurn(async () => {
+      if (this.#anew !== undefined) return refused('config.busy', ANEW);
+      const target = await this.#resolver.target({ kind: 'patch', patch }, this.#keeper.state);
+      return planOf(this.#resolver.base, this.running.value, target);
+    });
   }
 
   /** On disk when it resolves; run once `apply` is called. */
@@ -279,14 +290,16 @@ export class RemoteConfig {
     }
     await this.#keeper
       .inTurn(async () => {
-        await this.#keeper.refresh();
+        await this.#refresh();
         this.#resolver.base = read;
         this.#isStandIn = false;
         const before = this.#running;
         const after = await this.#resolve();
         const isSame = before?.revision === after.revision && isEqual(before.value, after.value);
         log.info(isSame ? 'device.json read again: nothing to change' : 'device.json read again: it is run now');
-        if (!isSame) onSwitch();
+        if (isSame) return;
+        this.#ending ??= 'file';
+        onSwitch();
       })
       .catch((error: unknown) => log.error('device.json not read again', { reason: reasonOf(error) }));
   }
@@ -295,10 +308,12 @@ export class RemoteConfig {
     const { boot, chance, log } = this.#options;
     if (this.#isStandIn)
       return refused('config.invalid', 'device.json is not valid: mend it first, what ran last is run');
-    await this.#keeper.refresh();
+    await this.#refresh();
     const { good, seq } = this.#keeper.state;
     if (this.#onTrial !== undefined)
       return refused('config.busy', `${this.#onTrial} is on trial: confirm or cancel that first`);
+    // What would be judged here is the step from what ends anyway: the wire might be cut without anybody to confirm it.
+    if (this.#anew !== undefined) return refused('config.busy', ANEW);
     if (change.base !== good.revision) {
       return refused('config.conflict', `base must be ${good.revision}, the revision that holds, got ${change.base}`);
     }
@@ -313,22 +328,11 @@ export class RemoteConfig {
       return { kind: 'same', revision: good.revision, hash: this.running.hash };
     const revision = await this.#store.putOverlay(seq + 1, change.id, overlayOf(base, plan.patch));
     const mode = plan.wire || change.trial ? 'operator' : 'local';
-    const trial: Trial = {
-      ...revision,
-      command: change.command,
-      id: change.id,
-      ...(change.by === undefined ? {} : { by: change.by }),
-      mode,
-      checked: change.check,
-      token: chance.bytes(TOKEN_BYTES).toString('hex'),
-      boot: boot.id,
-      sinceMs: boot.nowMs(),
-      withinMs: mode === 'operator' ? change.withinMs : LOCAL_WITHIN_MS,
-      starts: 0,
-    };
+    const token = chance.bytes(TOKEN_BYTES).toString('hex');
+    const trial = trialOf(change, revision, mode, { token, boot: boot.id, sinceMs: boot.nowMs() });
     await this.#keeper.step({ kind: 'begin', trial });
     log.info('configuration on trial', { revision: trial.revision, id: change.id, confirmed_by: mode });
-    this.#tick();
+    this.#deadline.watch();
     return { kind: 'begun', trial, changed: plan.changed };
   }
 
@@ -369,29 +373,26 @@ export class RemoteConfig {
     this.apply();
   }
 
-  /** Looks at the deadline as long as something is on trial. */
-  #tick(): void {
-    const { clock, boot, log } = this.#options;
+  /** Another process may have put a trial there, or an older copy had one: it ends in time like any other. */
+  async #refresh(): Promise<void> {
+    await this.#keeper.refresh();
+    this.#deadline.watch();
+  }
+
+  get #leftMs(): number | undefined {
     const { trial } = this.#keeper.state;
-    if (trial === null || this.#ticking) return;
-    this.#ticking = true;
-    clock.after(Math.min(LOOK_MS, Math.max(0, leftMs(trial, boot.nowMs()))), () => {
-      this.#ticking = false;
-      void this.#keeper
-        .inTurn(async () => {
-          const entry = await this.#keeper.step({ kind: 'tick', nowMs: boot.nowMs(), stamp: await this.#goodStamp() });
-          if (entry !== undefined) this.apply();
-        })
-        .catch((error: unknown) => log.error('configuration on trial: not looked at', { reason: reasonOf(error) }))
-        .finally(() => this.#tick());
+    return trial === null ? undefined : leftMs(trial, this.#options.boot.nowMs());
+  }
+
+  #look(): Promise<void> {
+    return this.#keeper.inTurn(async () => {
+      const nowMs = this.#options.boot.nowMs();
+      const entry = await this.#keeper.step({ kind: 'tick', nowMs, stamp: await this.#goodStamp() });
+      if (entry !== undefined) this.apply();
     });
   }
 
   async #goodStamp(): Promise<Stamp> {
     return this.#keeper.stamp(await this.#resolver.goodHash(this.#keeper.state));
   }
-}
-
-function refused(code: string, message: string): { kind: 'refused'; code: string; message: string } {
-  return { kind: 'refused', code, message };
 }

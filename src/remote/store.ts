@@ -23,6 +23,8 @@ export class RemoteStore {
   readonly #log: Log;
   /** The bytes of `state.json`. */
   #bytes: Buffer | undefined;
+  /** What was put in its place last. Others than those: that they are on stable storage could not be said. */
+  #placed: Buffer | undefined;
   /** `state.json` is not as it was written. */
   damaged = false;
   /** Nor is its older copy. */
@@ -41,6 +43,7 @@ export class RemoteStore {
       const state = bytes === undefined ? undefined : parseState(decodeDocument(bytes));
       if (state !== undefined) {
         this.#bytes = bytes;
+        this.#placed = undefined;
         this.lost = false;
         if (name === STATE_OLD) this.#log.error('remote configuration: an older copy of its state counts', { name });
         return state;
@@ -55,21 +58,28 @@ export class RemoteStore {
     return NO_REMOTE;
   }
 
-  /** Somebody else has written the state since we did. */
-  async isStale(): Promise<boolean> {
+  /**
+   * Of `state.json`: `foreign`, somebody else has written it since we did; `wrong`, it is what `keep` has rejected, or has
+   * become damaged since it was read.
+   */
+  async look(): Promise<'ours' | 'foreign' | 'wrong'> {
     const bytes = await this.#disk.read(STATE);
-    return bytes !== undefined && (this.#bytes === undefined || !bytes.equals(this.#bytes));
+    if (bytes === undefined || this.#bytes?.equals(bytes) === true) return 'ours';
+    if (this.#placed?.equals(bytes) === true) return 'wrong';
+    return this.damaged || parseState(decodeDocument(bytes)) !== undefined ? 'foreign' : 'wrong';
   }
 
   /** Resolves when the state is on stable storage. */
   async keep(state: ConfigState): Promise<void> {
     const disk = this.#disk;
+    const bytes = encodeDocument(state);
     if (this.#bytes !== undefined) {
       await disk.write(STATE_OLD, this.#bytes);
       await disk.sync(STATE_OLD);
     }
-    const bytes = encodeDocument(state);
-    await this.#replace(STATE, bytes);
+    await this.#place(STATE, bytes);
+    this.#placed = bytes;
+    await disk.syncNames();
     this.#bytes = bytes;
     this.damaged = false;
     this.lost = false;
@@ -95,7 +105,9 @@ export class RemoteStore {
 
   async keepLast(value: Table): Promise<void> {
     const bytes = encodeDocument(value);
-    if ((await this.#disk.read(LAST))?.equals(bytes) !== true) await this.#replace(LAST, bytes);
+    if ((await this.#disk.read(LAST))?.equals(bytes) === true) return;
+    await this.#place(LAST, bytes);
+    await this.#disk.syncNames();
   }
 
   async last(): Promise<Table | undefined> {
@@ -135,11 +147,11 @@ export class RemoteStore {
     }
   }
 
-  async #replace(name: string, bytes: Buffer): Promise<void> {
+  /** In its place, which may not be on stable storage yet. */
+  async #place(name: string, bytes: Buffer): Promise<void> {
     const fresh = `${name}${FRESH}`;
     await this.#disk.write(fresh, bytes);
     await this.#disk.sync(fresh);
     await this.#disk.rename(fresh, name);
-    await this.#disk.syncNames();
   }
 }

@@ -45,7 +45,8 @@ export interface Rig {
   readonly clock: HandClock;
 }
 
-export async function rig(file: object): Promise<Rig> {
+/** `edited`: device.json as a reload finds it. */
+export async function rig(file: object, edited?: () => object): Promise<Rig> {
   const disk = new ModelDisk(seededRandom(1));
   const clock = new HandClock();
   let switches = 0;
@@ -56,7 +57,7 @@ export async function rig(file: object): Promise<Rig> {
       log: LOG,
       chance: { unit: () => 0, bytes: (count) => Buffer.alloc(count, 7) },
       boot: { id: boot, nowMs: () => clock.monotonicMs() },
-      readBase: (): BaseRead => ({ kind: 'valid', ...baseOf(from) }),
+      readBase: (): BaseRead => ({ kind: 'valid', ...baseOf(edited?.() ?? from) }),
       onSwitch: () => {
         switches += 1;
       },
