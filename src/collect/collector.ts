@@ -61,6 +61,8 @@ interface Device {
   readonly book: DeviceBook;
   readonly ring: KeyRing;
   readonly kept: StateDocument<KeptDevice>;
+  /** What is to be in `kept`, with what waits to be written. */
+  keeps: KeptDevice;
   /** By epoch and sequence: the hash that the event behind it names. */
   readonly claims: Map<string, string>;
   /** Since when something is missing; undefined: nothing is. */
@@ -84,6 +86,7 @@ export class Collector {
   /** What waits to be written, and what of it has its place already, by identity. */
   #batch: ReceivedEvent[] = [];
   #inBatch = new Map<string, string>();
+  readonly #unkept = new Set<Device>();
   #writing: Promise<void> | undefined;
   /** Something could not be written: nothing is acknowledged any more. */
   #failed = false;
@@ -185,24 +188,33 @@ export class Collector {
   }
 
   /** What the agent's own events say of the ledger. */
-  #learn({ book, kept, ring }: Device, { epoch, text }: ReceivedEvent): void {
+  #learn(device: Device, { epoch, text }: ReceivedEvent): void {
+    const { book, keeps } = device;
     if (text.stream !== 'agent') return;
     const value = (name: string): string => {
       const found = text.data?.[name]?.value;
       return typeof found === 'string' ? found : '';
     };
     if (text.type === 'ledger.gap') book.neverComes(value('epoch'), Number(value('from')), Number(value('through')));
-    else if (text.type === 'ledger.key') this.#keep(kept, ring, { keys: withKey(kept.value.keys, value('public')) });
+    else if (text.type === 'ledger.key') this.#keep(device, { keys: withKey(keeps.keys, value('public')) });
     else if (text.type === 'ledger.epoch' && isEpochName(value('old_epoch'))) {
       const facts = { epoch, oldEpoch: value('old_epoch'), oldLast: Number(value('old_last')) };
       book.follows(facts);
-      this.#keep(kept, ring, { epochs: [...kept.value.epochs.filter((one) => one.epoch !== epoch), facts] });
+      this.#keep(device, { epochs: [...keeps.epochs.filter((one) => one.epoch !== epoch), facts] });
     }
   }
 
-  #keep(kept: StateDocument<KeptDevice>, ring: KeyRing, change: Partial<KeptDevice>): void {
-    for (const key of change.keys ?? []) ring.learn(key);
-    kept.write({ ...kept.value, ...change }).catch((error: unknown) => this.#options.tell(String(error)));
+  #keep(device: Device, change: Partial<KeptDevice>): void {
+    for (const key of change.keys ?? []) device.ring.learn(key);
+    device.keeps = { ...device.keeps, ...change };
+    this.#unkept.add(device);
+  }
+
+  /** Before the events that say it: one that is kept is a repeat when it comes again, and nobody learns from it. */
+  async #writeKept(): Promise<void> {
+    const devices = [...this.#unkept];
+    this.#unkept.clear();
+    await Promise.all(devices.map((device) => device.kept.write(device.keeps)));
   }
 
   #check(device: Device, event: ReceivedEvent): void {
@@ -264,6 +276,7 @@ export class Collector {
       book,
       ring,
       kept,
+      keeps: kept.value,
       claims: new Map(),
       missingMs: undefined,
       askedMs: Number.NEGATIVE_INFINITY,
@@ -288,6 +301,7 @@ export class Collector {
       while (this.#batch.length > 0) {
         const batch = this.#batch;
         this.#batch = [];
+        await this.#writeKept();
         await this.#options.store.append(batch, this.#options.day());
         this.#figures.stored += batch.length;
         for (const { device, epoch, seq } of batch) this.#inBatch.delete(`${device} ${epoch} ${seq}`);
