@@ -40,7 +40,7 @@ export async function* partsOf({
   const status = readStatus(config);
   yield { part: 'configuration', findings: configFindings(file, config, nowMs) };
   yield { part: 'clock', findings: await lookAtClock(config, nowMs) };
-  yield* await sensorParts(config.sensors, { agent, seconds });
+  yield* await sensorParts(config.sensors, { agent, seconds, isOwn });
   yield { part: 'disk', findings: await orBroken('directory', () => diskFindings(config.ledger, status, isOwn)) };
   const credentials = credentialsOrWhy(config);
   for (const url of config.broker.urls) {

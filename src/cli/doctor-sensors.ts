@@ -28,6 +28,8 @@ export interface SensorLook {
   readonly agent: RunningAgent | undefined;
   /** How long each line is listened to. */
   readonly seconds: number;
+  /** Asked from inside the agent, whose lines these are: none is opened, not even one that nobody holds at the moment. */
+  readonly isOwn: boolean;
 }
 
 /** Lines side by side, the sensors of one line one after the other: each opens it for itself. */
@@ -49,7 +51,7 @@ export async function sensorParts(sensors: readonly Sensor[], look: SensorLook):
   return sensors.flatMap(({ id }) => parts.get(id) ?? []);
 }
 
-async function sensorFindings(sensor: Sensor, { agent, seconds }: SensorLook): Promise<readonly Finding[]> {
+async function sensorFindings(sensor: Sensor, { agent, seconds, isOwn }: SensorLook): Promise<readonly Finding[]> {
   const { port } = sensor;
   if (port.kind === 'tcp') {
     if (agent === undefined) return listen(sensor, seconds, []);
@@ -59,8 +61,10 @@ async function sensorFindings(sensor: Sensor, { agent, seconds }: SensorLook): P
   if (there.state !== 'ok') return [there, skipped('line', 'the port can not be opened')];
   const users = await usersOf(port.path);
   const others = users.filter(({ pid }) => pid !== agent?.pid);
+  // Between two openings of its line the agent waits to open it again, and `usersOf` never names its own process.
+  if (isOwn) return [there, ...othersFindings(others), leftToAgent()];
   const ours = agent !== undefined && (others.length < users.length || agent.pid === undefined);
-  const findings = [there, ...(others.length === 0 ? [] : [othersFinding(others)])];
+  const findings = [there, ...othersFindings(others)];
   if (ours) return [...findings, ok('lock', 'in use by the agent'), leftToAgent()];
   return listen(sensor, seconds, findings);
 }
@@ -107,13 +111,11 @@ async function groupOf(path: string): Promise<string> {
   return /^([^:]+)/.exec(groups.split('\n').find((line) => line.split(':')[2] === String(gid)) ?? '')?.[1] ?? 'dialout';
 }
 
-function othersFinding(users: readonly LineUser[]): Finding {
+function othersFindings(users: readonly LineUser[]): readonly Finding[] {
+  if (users.length === 0) return [];
   const names = users.map(({ program, pid }) => `${program} (process ${pid})`).join(', ');
-  return failed(
-    'other programs',
-    `${names} has it open and takes bytes away`,
-    'stop it; see "Serial ports" in docs/OPERATIONS.md',
-  );
+  const found = `${names} has it open and takes bytes away`;
+  return [failed('other programs', found, 'stop it; see "Serial ports" in docs/OPERATIONS.md')];
 }
 
 async function listen(sensor: Sensor, seconds: number, before: readonly Finding[]): Promise<readonly Finding[]> {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
+import { keepSaying, setMeter } from '../doctor/rig.ts';
 import { until } from '../rig/wait.ts';
 import { configure, type Document, request as order } from './operator.ts';
 import { setStage } from './stage.ts';
@@ -34,8 +35,13 @@ test('bytes of a line are captured beside its readings, and the capture of a bus
 
 test('doctor.run finds what is wrong beside the running agent, which goes on undisturbed', async (t) => {
   const stage = await setStage(t);
+  const { far, sensor } = await setMeter(t);
+  const told = { ...sensor, id: 'tank', init: { settle: '0s', steps: [{ write: 'HELLO\n' }] } };
+  await configure(stage, ({ sensors }) => ({ sensors: [...(sensors as Document[]), told] }));
   stage.agent.start();
   await stage.meter('{"k":"t","t":20.5}');
+  keepSaying(t, far, '{"t":21.5}\n');
+  await seen(stage, 'up/sensor/tank', ({ state }) => state === 'ok');
   const { session } = (await seen(stage, 'up/status')).payload;
   const checksOf = async (id: string): Promise<Map<string, Document>> => {
     const { checks } = (await resultOf(t, stage, 'doctor.run', id)) as { checks: Document[] };
@@ -47,6 +53,7 @@ test('doctor.run finds what is wrong beside the running agent, which goes on und
     'configuration: common name',
     'clock: time',
     'sensor pump: port',
+    'sensor tank: port',
     'disk: directory',
     `${broker}: TCP`,
   ];
@@ -58,6 +65,11 @@ test('doctor.run finds what is wrong beside the running agent, which goes on und
   assert.deepEqual(
     [sound.get(`${broker}: MQTT`)?.['state'], sound.get('disk: ledger')?.['state']],
     ['skipped', 'skipped'],
+  );
+  assert.deepEqual(
+    [sound.get('sensor tank: line')?.['state'], far.received().toString()],
+    ['skipped', 'HELLO\n'],
+    'the line is left to the agent, which alone talks to the meter',
   );
   await configure(stage, () => ({ log: { level: 'loud' } }));
   const faulty = await checksOf('2');
