@@ -290,12 +290,17 @@ export interface StateDocument<Value> {
   readonly value: Value;
   /** Resolves when the new value is on stable storage. Rejects with Fault `state.disk`; the value in memory is then new all the same. */
   write(value: Value): Promise<void>;
+  /**
+   * Undefined: `value` is what is there. Else why the disk does not give it, for now: `initial` counts, and a write would put
+   * that in its place. What can be read at last counts from then on. Never rejects.
+   */
+  readAgain?(): Promise<string | undefined>;
 }
 
 export interface StateStore {
   /**
    * Reads the document; `initial` when there is none. `parse` gives undefined for what it does not know. Never rejects:
-   * what can not be read is kept aside, told in the log, and `initial` counts.
+   * what is damaged is kept aside, what can not be read stays where it is; either is told in the log, and `initial` counts.
    */
   open<Value>(
     name: string,

@@ -4,7 +4,7 @@
  * stable storage. Safe to kill at any moment. It may serve many devices; each has its own book and receipt.
  */
 import type { Topics } from '../broker/topics.ts';
-import { reasonOf, systemCodeOf } from '../fault.ts';
+import { Fault, reasonOf, systemCodeOf } from '../fault.ts';
 import { KeyRing } from '../ledger/key-ring.ts';
 import type { VerifyingKey } from '../ledger/signature.ts';
 import type { StateDocument, StateStore } from '../ports.ts';
@@ -138,7 +138,7 @@ export class Collector {
       if (isDeviceName(name)) this.#take(await this.#device(name), meaning, payload);
       else this.#unreadable(name, 'the topic names no device', payload);
     } catch (error) {
-      if (systemCodeOf(error) !== undefined) throw error;
+      if (systemCodeOf(error) !== undefined || (error instanceof Fault && error.code === 'state.disk')) throw error;
       this.#unreadable(name, `can not be judged: ${reasonOf(error)}`, payload);
     } finally {
       this.#unread -= 1;
@@ -262,6 +262,9 @@ export class Collector {
     if (known !== undefined) return known;
     const { store, state, topicsFor, pinned } = this.#options;
     const kept = await state.open(`device-${name}`, parseKept, { epochs: [], keys: [] });
+    // Without it the receipts would be for another order of epochs, and it would be written over.
+    const unread = await kept.readAgain?.();
+    if (unread !== undefined) throw new Fault('state.disk', unread);
     const book = new DeviceBook();
     for (const { device, epoch } of store.known) {
       if (device !== name) continue;

@@ -2,7 +2,8 @@
  * The command ledger: each changing command that is run, on disk before it runs, and its outcome before it is answered. What
  * a restart finds without an outcome is in doubt from then on and is never run a second time. An outcome is kept for
  * seven days at least; when there is no room without forgetting a younger one, a new command is not begun. Reading
- * commands are not here: running them again is harmless, and a dashboard that polls must not wear a memory card.
+ * commands are not here: running them again is harmless, and a dashboard that polls must not wear a memory card. While the
+ * disk does not give what is there, nothing is begun: it may have run already.
  */
 import * as v from 'valibot';
 import { reasonOf } from '../fault.ts';
@@ -23,6 +24,8 @@ const SIGNED_ALONE = { records: 100, bytes: 64 * 1024 };
 const OUTCOME_BYTES_MAX = 4096;
 /** Of an error's message where the whole outcome is too large; escaped, a letter may take six bytes. */
 const MESSAGE_LETTERS_MAX = 500;
+
+const NOT_OPEN = 'the command ledger is not open';
 
 const IN_DOUBT: Outcome = {
   status: 'in_doubt',
@@ -122,6 +125,9 @@ export class CommandLedger {
   readonly #counters = new SignerCounters();
   #document: StateDocument<CommandDocument> | undefined;
   #writing: Promise<void> | undefined;
+  /** What is there could not be read at the start. */
+  #isUnread = false;
+  #reading: Promise<string | undefined> | undefined;
   #epoch = '';
   #last = 0;
 
@@ -131,10 +137,16 @@ export class CommandLedger {
 
   /** `goesOn`: whether a command that was cut off knows how to go on; it then runs, else it is in doubt. */
   async open(goesOn: (record: CommandRecord) => boolean): Promise<void> {
-    const { state, chance, log } = this.#options;
+    const { state, chance } = this.#options;
     const initial = { epoch: chance.bytes(8).toString('hex'), last: 0, records: [] };
     const document = await state.open<CommandDocument>('commands', parseDocument, initial);
-    const { epoch, last, records, counters = {} } = document.value;
+    this.#isUnread = (await document.readAgain?.()) !== undefined;
+    this.#load(document.value, goesOn);
+    this.#document = document;
+  }
+
+  #load({ epoch, last, records, counters = {} }: CommandDocument, goesOn: (record: CommandRecord) => boolean): void {
+    const { log } = this.#options;
     this.#counters.restore(counters);
     this.#epoch = epoch;
     this.#last = last;
@@ -145,7 +157,31 @@ export class CommandLedger {
       this.#put(isRunning ? record : { ...record, outcome: record.outcome ?? IN_DOUBT });
     }
     if (cutOff > 0) log.warn('changing commands were cut off by the end of the agent: in doubt', { commands: cutOff });
-    this.#document = document;
+  }
+
+  /** Why it is not known whether this has run before, or that it had better be asked again; undefined: it has not. */
+  async #unread(asked: Partial<BegunRequest>): Promise<string | undefined> {
+    this.#reading ??= this.#readAgain().finally(() => {
+      this.#reading = undefined;
+    });
+    const reason = await this.#reading;
+    if (reason !== undefined) return reason;
+    const { command = '', id = '', signed } = asked;
+    const isKnown = this.#records.has(keyOf({ command, id }));
+    const isUsed = signed !== undefined && signed.n <= this.counterOf(signed.key);
+    return isKnown || isUsed ? 'what had run before could only be read now: ask again' : undefined;
+  }
+
+  /** Of what is read at last, a command that would have gone on at the start is in doubt. */
+  async #readAgain(): Promise<string | undefined> {
+    const document = this.#document;
+    if (!this.#isUnread) return undefined;
+    const reason = await document?.readAgain?.();
+    if (document === undefined || reason !== undefined) return reason ?? NOT_OPEN;
+    this.#isUnread = false;
+    this.#load(document.value, () => false);
+    this.#options.log.info('the command ledger is read at last', { commands: this.#records.size });
+    return undefined;
   }
 
   /** Resolves when no write is under way; none begins after it. */
@@ -173,7 +209,9 @@ export class CommandLedger {
 
   /** `begun`: it is on disk that this command runs. Otherwise nothing of it is kept. Known at once to `recall`. */
   async begin(request: BegunRequest): Promise<Begun> {
-    if (this.#document === undefined) return { kind: 'disk', reason: 'the command ledger is not open' };
+    const unknown = this.#isUnread ? await this.#unread(request) : undefined;
+    if (unknown !== undefined) return { kind: 'disk', reason: unknown };
+    if (this.#document === undefined) return { kind: 'disk', reason: NOT_OPEN };
     const nowMs = this.#nowMs();
     if (nowMs !== undefined) this.#date(nowMs);
     const { by, own, correlation, signed, ...asked } = request;
@@ -208,7 +246,9 @@ export class CommandLedger {
 
   /** A signed request that is not kept otherwise has its number on disk. The reason, where it could not be put there. */
   async count(signed: SignedBy): Promise<string | undefined> {
-    if (this.#document === undefined) return 'the command ledger is not open';
+    const unknown = this.#isUnread ? await this.#unread({ signed }) : undefined;
+    if (unknown !== undefined) return unknown;
+    if (this.#document === undefined) return NOT_OPEN;
     const takeBack = this.#counters.raise(signed);
     try {
       await this.#write();

@@ -21,13 +21,13 @@ export function stateStore(directory: string, log: Log): StateStore {
       const adapter = new DurableAdapter(directory, name, parse, log);
       const low = new Low(adapter, initial);
       await low.read();
-      return document(low, join(directory, name));
+      return document(low, adapter, join(directory, name));
     },
   };
 }
 
 /** One write at a time, in order: what is newest when its turn comes is what is written. */
-function document<Value>(low: Low<Value>, path: string): StateDocument<Value> {
+function document<Value>(low: Low<Value>, adapter: DurableAdapter<Value>, path: string): StateDocument<Value> {
   let last: Promise<void> = Promise.resolve();
   return {
     get value() {
@@ -41,6 +41,10 @@ function document<Value>(low: Low<Value>, path: string): StateDocument<Value> {
         throw new Fault('state.disk', `state ${path}: not written: ${reasonOf(error)}`, { cause: error });
       });
     },
+    readAgain: async () => {
+      if (adapter.unread !== undefined) await low.read();
+      return adapter.unread === undefined ? undefined : `state ${path}: can not be read: ${adapter.unread}`;
+    },
   };
 }
 
@@ -49,6 +53,8 @@ class DurableAdapter<Value> implements Adapter<Value> {
   readonly #path: string;
   readonly #parse: (found: unknown) => Value | undefined;
   readonly #log: Log;
+  /** Why the disk gives no copy, though there is one. */
+  unread: string | undefined;
 
   constructor(directory: string, name: string, parse: (found: unknown) => Value | undefined, log: Log) {
     this.#directory = directory;
@@ -57,23 +63,40 @@ class DurableAdapter<Value> implements Adapter<Value> {
     this.#log = log;
   }
 
-  /** The newest sound copy; null when there is none. Never rejects. */
+  /** The newest sound copy; null when there is none, or none that can be read. Never rejects. */
   async read(): Promise<Value | null> {
+    this.unread = undefined;
     for (const path of [this.#path, `${this.#path}.old`]) {
       try {
-        // What a kill left in the page cache only, a power cut would take back after we had acted on it.
-        await syncPath(path, constants.O_RDWR);
-        await syncPath(this.#directory, constants.O_RDONLY);
-        const { size } = await stat(path);
-        if (size > DOCUMENT_BYTES_MAX) throw new Error(`has ${size} bytes, at most ${DOCUMENT_BYTES_MAX}`);
-        const found = this.#parse(dataOf(await readFile(path)));
-        if (found !== undefined) return found;
+        const found = await this.#readCopy(path);
+        if (found !== undefined) {
+          this.unread = undefined;
+          return found;
+        }
         throw new Error('is not such a document');
       } catch (error) {
-        if (systemCodeOf(error) !== 'ENOENT') await this.#report(path, error);
+        const code = systemCodeOf(error);
+        if (code === 'ENOENT') continue;
+        if (code !== undefined) this.unread ??= reasonOf(error);
+        await this.#report(path, error);
       }
     }
     return null;
+  }
+
+  async #readCopy(path: string): Promise<Value | undefined> {
+    try {
+      // What a kill left in the page cache only, a power cut would take back after we had acted on it.
+      await syncPath(path, constants.O_RDWR);
+      await syncPath(this.#directory, constants.O_RDONLY);
+    } catch (error) {
+      if (systemCodeOf(error) === 'ENOENT') throw error;
+      // On a file system that is read-only what is there is still the best that is known, and much better than nothing.
+      this.#log.warn('state document: not synced before it is read', { path, reason: reasonOf(error) });
+    }
+    const { size } = await stat(path);
+    if (size > DOCUMENT_BYTES_MAX) throw new Error(`has ${size} bytes, at most ${DOCUMENT_BYTES_MAX}`);
+    return this.#parse(dataOf(await readFile(path)));
   }
 
   async write(value: Value): Promise<void> {
@@ -92,6 +115,7 @@ class DurableAdapter<Value> implements Adapter<Value> {
     await link(this.#path, `${this.#path}.old`).catch(ignoreMissing);
     await rename(fresh, this.#path);
     await syncPath(this.#directory, constants.O_RDONLY);
+    this.unread = undefined;
   }
 
   /** What is damaged is kept for whoever wants to know, one copy; what only can not be read now stays as it is. */

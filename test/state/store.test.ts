@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -16,6 +16,7 @@ import { parseStraceLog, STRACE_OPTIONS, type Syscall } from '../ledger/strace-l
 import { testRandom } from '../rig/random.ts';
 import { temporaryDirectory } from '../rig/temp.ts';
 import { type Count, countOf, NO_LOG } from './count.ts';
+import { makeUnreadable } from './unreadable.ts';
 
 const WRITES = 40;
 const KILLS = 15;
@@ -165,4 +166,41 @@ test('what can not be written is a fault with a code, and is written when the di
   await assert.rejects(document.write({ count: 3, filler: 'x'.repeat(1024 * 1024) }), isFault);
   await chmod(blocked, 0o755);
   assert.equal((await openCount(blocked)).value.count, 2);
+});
+
+test('what can not be read says so, stays as it is, and counts once it can; an older copy that can be read counts at once', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const document = await openCount(directory);
+  assert.equal(await document.readAgain?.(), undefined, 'there is none');
+  for (const count of [1, 2]) await document.write({ count, filler: '' });
+  const disk = await makeUnreadable(directory, 'count');
+  const blind = await openCount(directory);
+  assert.deepEqual(blind.value, EMPTY);
+  assert.match((await blind.readAgain?.()) ?? '', /can not be read: ELOOP/);
+  assert.ok(await disk.isUntouched());
+  await disk.restore();
+  assert.equal(await blind.readAgain?.(), undefined);
+  assert.equal(blind.value.count, 2);
+
+  await makeUnreadable(directory, 'count');
+  await rm(join(directory, 'count.json.old'));
+  await rename(join(directory, 'count.json.old.kept'), join(directory, 'count.json.old'));
+  const older = await openCount(directory);
+  assert.deepEqual([older.value.count, await older.readAgain?.()], [1, undefined]);
+});
+
+test('on a file system that is read-only a document is read as it is', async (t) => {
+  const directory = join(home, 'mounted');
+  await mkdir(directory);
+  const mount = (...args: string[]): boolean => spawnSync('mount', [...args, directory]).status === 0;
+  if (!mount('-t', 'tmpfs', 'tmpfs')) return t.skip('needs the right to mount a tmpfs');
+  t.after(() => spawnSync('umount', ['-l', directory]));
+  await (await openCount(directory)).write({ count: 7, filler: '' });
+  assert.ok(mount('-o', 'remount,ro'));
+  const document = await openCount(directory);
+  assert.deepEqual([document.value.count, await document.readAgain?.()], [7, undefined]);
+  await assert.rejects(document.write({ count: 8, filler: '' }));
+  assert.ok(mount('-o', 'remount,rw'));
+  await document.write({ count: 9, filler: '' });
+  assert.equal((await openCount(directory)).value.count, 9);
 });
