@@ -2,11 +2,12 @@
  * A set of whole numbers kept as sorted, disjoint, non-adjacent closed intervals. The ledger uses it for what is handed
  * over and for the numbers a sensor has used: both are nearly contiguous, so a set of millions is a few intervals.
  */
+import { IntervalList } from './interval-list.ts';
+
 export type Interval = readonly [from: number, through: number];
 
 export class IntervalSet {
-  readonly #from: number[] = [];
-  readonly #through: number[] = [];
+  readonly #list = new IntervalList();
   #size = 0;
 
   constructor(intervals: Iterable<Interval> = []) {
@@ -20,88 +21,71 @@ export class IntervalSet {
 
   /** How many intervals it takes to hold them. */
   get pieces(): number {
-    return this.#from.length;
+    return this.#list.length;
   }
 
   /** The greatest number in the set; 0 when it is empty. */
   get last(): number {
-    return this.#through.at(-1) ?? 0;
+    const { length } = this.#list;
+    return length === 0 ? 0 : this.#list.through(length - 1);
   }
 
   has(value: number): boolean {
     const at = this.#lastStartingAtOrBelow(value);
-    return at >= 0 && (this.#through[at] as number) >= value;
+    return at >= 0 && this.#list.through(at) >= value;
   }
 
   add(from: number, through = from): void {
-    const end = (this.#through.at(-1) ?? -Infinity) + 1;
-    if (from >= end) return this.#append(from, through, from === end);
-    this.#merge(from, through);
-  }
-
-  /** The usual way: numbers come nearly in order. */
-  #append(from: number, through: number, adjacent: boolean): void {
-    if (adjacent) this.#through[this.#through.length - 1] = through;
-    else {
-      this.#from.push(from);
-      this.#through.push(through);
-    }
+    const { length } = this.#list;
+    const end = length === 0 ? -Infinity : this.#list.through(length - 1) + 1;
+    if (from < end) return this.#merge(from, through);
+    // The usual way: numbers come nearly in order.
+    if (from === end) this.#list.setThrough(length - 1, through);
+    else this.#list.push(from, through);
     this.#size += through - from + 1;
   }
 
   #merge(from: number, through: number): void {
     let first = this.#lastStartingAtOrBelow(from);
-    if (first < 0 || (this.#through[first] as number) < from - 1) first += 1;
+    if (first < 0 || this.#list.through(first) < from - 1) first += 1;
     let end = first;
     let low = from;
     let high = through;
-    while (end < this.#from.length && (this.#from[end] as number) <= through + 1) {
-      low = Math.min(low, this.#from[end] as number);
-      high = Math.max(high, this.#through[end] as number);
-      this.#size -= (this.#through[end] as number) - (this.#from[end] as number) + 1;
+    while (end < this.#list.length && this.#list.from(end) <= through + 1) {
+      low = Math.min(low, this.#list.from(end));
+      high = Math.max(high, this.#list.through(end));
+      this.#size -= this.#list.through(end) - this.#list.from(end) + 1;
       end += 1;
     }
-    this.#from.splice(first, end - first, low);
-    this.#through.splice(first, end - first, high);
+    this.#list.replace(first, end - first, [[low, high]]);
     this.#size += high - low + 1;
   }
 
   delete(value: number): void {
-    const at = this.#lastStartingAtOrBelow(value);
-    if (at < 0) return;
-    const from = this.#from[at] as number;
-    const through = this.#through[at] as number;
-    if (through < value) return;
-    const rest: Interval[] = [];
-    if (from < value) rest.push([from, value - 1]);
-    if (value < through) rest.push([value + 1, through]);
-    this.#from.splice(at, 1, ...rest.map((piece) => piece[0]));
-    this.#through.splice(at, 1, ...rest.map((piece) => piece[1]));
-    this.#size -= 1;
+    this.deleteRange(value, value);
   }
 
   /** Takes the closed range out. */
   deleteRange(from: number, through: number): void {
-    const first = this.#lastStartingAtOrBelow(from);
-    let at = first >= 0 && (this.#through[first] as number) >= from ? first : first + 1;
-    while (at < this.#from.length && (this.#from[at] as number) <= through) {
-      const low = this.#from[at] as number;
-      const high = this.#through[at] as number;
-      const rest: Interval[] = [];
+    let first = this.#lastStartingAtOrBelow(from);
+    if (first < 0 || this.#list.through(first) < from) first += 1;
+    const rest: Interval[] = [];
+    let end = first;
+    for (; end < this.#list.length && this.#list.from(end) <= through; end += 1) {
+      const low = this.#list.from(end);
+      const high = this.#list.through(end);
       if (low < from) rest.push([low, from - 1]);
       if (through < high) rest.push([through + 1, high]);
-      this.#from.splice(at, 1, ...rest.map((piece) => piece[0]));
-      this.#through.splice(at, 1, ...rest.map((piece) => piece[1]));
       this.#size -= Math.min(high, through) - Math.max(low, from) + 1;
-      at += rest.length;
     }
+    if (end > first) this.#list.replace(first, end - first, rest);
   }
 
   /** The smallest number at or above `value` that is in the set; undefined when there is none. */
   nextPresent(value: number): number | undefined {
     const at = this.#lastStartingAtOrBelow(value);
-    if (at >= 0 && (this.#through[at] as number) >= value) return value;
-    return this.#from[at + 1];
+    if (at >= 0 && this.#list.through(at) >= value) return value;
+    return at + 1 < this.#list.length ? this.#list.from(at + 1) : undefined;
   }
 
   /** What of the closed range is in the set. */
@@ -119,11 +103,11 @@ export class IntervalSet {
   countWithin(from: number, through: number): number {
     if (through < from) return 0;
     let count = this.#size;
-    for (let at = 0; at < this.#from.length && (this.#from[at] as number) < from; at += 1) {
-      count -= Math.min(this.#through[at] as number, from - 1) - (this.#from[at] as number) + 1;
+    for (let at = 0; at < this.#list.length && this.#list.from(at) < from; at += 1) {
+      count -= Math.min(this.#list.through(at), from - 1) - this.#list.from(at) + 1;
     }
-    for (let at = this.#from.length - 1; at >= 0 && (this.#through[at] as number) > through; at -= 1) {
-      count -= (this.#through[at] as number) - Math.max(this.#from[at] as number, through + 1) + 1;
+    for (let at = this.#list.length - 1; at >= 0 && this.#list.through(at) > through; at -= 1) {
+      count -= this.#list.through(at) - Math.max(this.#list.from(at), through + 1) + 1;
     }
     return count;
   }
@@ -132,7 +116,7 @@ export class IntervalSet {
   nextAbsent(value: number): number {
     const at = this.#lastStartingAtOrBelow(value);
     if (at < 0) return value;
-    const through = this.#through[at] as number;
+    const through = this.#list.through(at);
     return through < value ? value : through + 1;
   }
 
@@ -142,21 +126,20 @@ export class IntervalSet {
   }
 
   clear(): void {
-    this.#from.length = 0;
-    this.#through.length = 0;
+    this.#list.clear();
     this.#size = 0;
   }
 
   intervals(): Interval[] {
-    return this.#from.map((from, at) => [from, this.#through[at] as number]);
+    return Array.from({ length: this.#list.length }, (_, at) => [this.#list.from(at), this.#list.through(at)]);
   }
 
   #lastStartingAtOrBelow(value: number): number {
     let low = 0;
-    let high = this.#from.length;
+    let high = this.#list.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#from[middle] as number) <= value) low = middle + 1;
+      if (this.#list.from(middle) <= value) low = middle + 1;
       else high = middle;
     }
     return low - 1;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Commit } from '../../src/ledger/committer.ts';
@@ -79,6 +80,25 @@ test('a ledger that an older version locked by the size of its snapshot opens, k
   const small = await openLedger(directory);
   assert.equal(small.figures.unsent, 1);
   await small.close();
+});
+
+test('a broker that forgot all of a very fragmented ledger does not hold up the event loop, nor the starts after it', async (t) => {
+  const directory = await temporaryDirectory(t);
+  const last = await lockedLedger(directory, 150_000);
+  const delay = monitorEventLoopDelay();
+  delay.enable();
+  t.after(() => delay.disable());
+  const options = { segmentBytes: 4 * 1024 * 1024, receipts: true };
+  const ledger = await openLedger(directory, options);
+  await ledger.markSession(session(1), true);
+  assert.equal(ledger.settlement.lives[0]?.reopened.size, last / 2);
+  await ledger.close();
+  const again = await openLedger(directory, options);
+  assert.equal(again.settlement.lives[0]?.reopened.size, last / 2);
+  await again.close();
+  await pause(0);
+  // A second or less. It was more than the minute after which systemd's watchdog ends the service, again and again.
+  assert.ok(delay.max < 15e9, `the event loop stood still for ${delay.max / 1e9} s`);
 });
 
 test('on a full disk the reserve holds marks also behind a snapshot that is larger than a reserve was', async (t) => {

@@ -5,6 +5,7 @@ import { AppendQueue } from '../../src/ledger/append-queue.ts';
 import { crc32c } from '../../src/ledger/crc32c.ts';
 import { BODY_BYTES_MAX, encodeFrame, FRAME_KIND, frameAt, frameBytes, scanFrames } from '../../src/ledger/frame.ts';
 import { decodeIntervals, encodeIntervals } from '../../src/ledger/interval-code.ts';
+import { IntervalList } from '../../src/ledger/interval-list.ts';
 import { IntervalSet } from '../../src/ledger/intervals.ts';
 import { decodeMarks, encodeMarks, type Marks } from '../../src/ledger/marks.ts';
 import { Notes, readTailNote } from '../../src/ledger/notes.ts';
@@ -18,7 +19,7 @@ import {
 import { PendingMarks } from '../../src/ledger/pending-marks.ts';
 import { decodeSnapshot, encodeSnapshot } from '../../src/ledger/snapshot.ts';
 import { contentDigest, Sources } from '../../src/ledger/sources.ts';
-import { LedgerState } from '../../src/ledger/state.ts';
+import { LedgerState, unsettledRanges } from '../../src/ledger/state.ts';
 import { APPENDS_WAITING_MAX } from '../../src/limits.ts';
 import { ledgerFiles } from '../../src/platform/ledger-files.ts';
 import { quietLog, sale, temporaryDirectory } from './rig.ts';
@@ -45,15 +46,18 @@ test('crc32c has its check value, agrees with the definition, and goes on from a
 });
 
 test('an interval set is a set', () => {
-  const range = fc.tuple(fc.constantFrom('add', 'delete'), fc.nat(60), fc.nat(8));
+  const range = fc.tuple(fc.constantFrom('add', 'delete', 'deleteRange'), fc.nat(60), fc.nat(8));
   fc.assert(
-    fc.property(fc.array(range, { maxLength: 60 }), (steps) => {
+    fc.property(fc.array(range, { maxLength: 120 }), (steps) => {
       const set = new IntervalSet();
       const model = new Set<number>();
       for (const [what, from, length] of steps) {
         if (what === 'add') {
           set.add(from, from + length);
           for (let value = from; value <= from + length; value += 1) model.add(value);
+        } else if (what === 'deleteRange') {
+          set.deleteRange(from, from + length);
+          for (let value = from; value <= from + length; value += 1) model.delete(value);
         } else {
           set.delete(from);
           model.delete(from);
@@ -84,6 +88,61 @@ test('an interval set is a set', () => {
       assert.deepEqual(new IntervalSet(intervals).intervals(), intervals);
     }),
   );
+});
+
+test('an interval list is a list, wherever it is changed', () => {
+  const piece = fc.tuple(fc.nat(1000), fc.nat(1000));
+  const step = fc.record({
+    at: fc.nat(),
+    removed: fc.nat(6),
+    pieces: fc.array(piece, { maxLength: 6 }),
+    push: fc.boolean(),
+    clear: fc.integer({ min: 0, max: 60 }),
+  });
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 150, size: 'max' }), (steps) => {
+      const list = new IntervalList();
+      const model: (readonly [number, number])[] = [];
+      for (const { at, removed, pieces, push, clear } of steps) {
+        if (clear === 0) {
+          list.clear();
+          model.length = 0;
+        } else if (push) {
+          for (const [from, through] of pieces) list.push(from, through);
+          model.push(...pieces);
+        } else {
+          const place = at % (model.length + 1);
+          const gone = Math.min(removed, model.length - place);
+          list.replace(place, gone, pieces);
+          model.splice(place, gone, ...pieces);
+        }
+        assert.equal(list.length, model.length);
+        for (const [index, [from, through]] of model.entries()) {
+          assert.deepEqual([list.from(index), list.through(index)], [from, through]);
+        }
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('events of a very fragmented ledger are reopened, and handed over again, without a long stand-still', () => {
+  const state = new LedgerState();
+  const life = state.startLife(1, '7QK3M2XA');
+  const handed = 200_000;
+  for (let at = 1; at <= handed; at += 1) life.handed.add(2 * at);
+  life.last = 2 * handed;
+  const start = performance.now();
+  const ranges = unsettledRanges(life, []);
+  assert.equal(ranges.length, handed);
+  state.applyMarks([{ kind: 'reopened', code: 0, life: 1, ranges }]);
+  assert.equal(life.handed.size, 0);
+  assert.equal(life.reopened.pieces, handed);
+  for (const range of ranges) state.applyMarks([{ kind: 'handed', code: 0, life: 1, ranges: [range] }]);
+  assert.equal(life.reopened.size, 0);
+  assert.equal(life.handed.pieces, handed);
+  // It takes a second or two; minutes where each change moves all that lies behind it.
+  assert.ok(performance.now() - start < 20_000, 'the event loop stood still for too long');
 });
 
 test('marks come back as they were written, long ranges in pieces', () => {
