@@ -5,7 +5,9 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { makeDevelopmentCertificates } from '../src/workbench/certificates.ts';
+import { InstalledPairs } from '../src/platform/installed-pairs.ts';
+import { makeAuthority, makeDevelopmentCertificates } from '../src/workbench/certificates.ts';
+import { NO_LOG } from './state/count.ts';
 
 const ROOT = resolve(import.meta.dirname, '..');
 
@@ -50,6 +52,21 @@ async function place(t: TestContext, days = 365, device = 'pump-42'): Promise<Pl
   };
   write();
   return { folder, config, key, write };
+}
+
+/** A device that was pump-41 when a certificate came by command. */
+async function placeInstalled(
+  t: TestContext,
+): Promise<Place & { readonly configured: string; readonly installed: string }> {
+  const at = await place(t);
+  const configured = join(at.folder, 'client.pem');
+  const files = { ca: join(at.folder, 'ca.pem'), cert: configured, key: at.key };
+  const directory = join(at.folder, 'state/tls');
+  const pairs = new InstalledPairs({ directory, device: 'pump-41', configured: files, log: NO_LOG });
+  const authority = await makeAuthority('another authority');
+  const pair = pairs.stage(await authority.issueFor(pairs.request().csr));
+  pairs.promote(pair, 'i1');
+  return { ...at, configured, installed: pair.files.cert };
 }
 
 test('who may sign is judged: lines that can not be read are warnings, a file for all to write is a problem', async (t) => {
@@ -149,6 +166,24 @@ test('a certificate that ends soon or names another device is a warning, not a p
   assert.equal(status, 0);
   assert.match(err, /warning: certificate expires in 4 days/);
   assert.match(err, /warning: certificate's common name is "pump-43", device\.id is "pump-42"/);
+});
+
+test('a warning about a certificate names its file, and says where it came by command', async (t) => {
+  const { folder, config, configured, installed } = await placeInstalled(t);
+  const right = fieldpost('check', '--config', config);
+  assert.deepEqual([right.status, right.err], [0, ''], 'the configured one names this device, and counts');
+  rmSync(configured);
+  const { status, err } = fieldpost('check', '--config', config);
+  assert.equal(status, 0);
+  const where = `${installed}, installed by certificate.install in place of tls.cert`;
+  assert.match(err, /^warning: certificate's common name is "pump-41", device\.id is "pump-42"/);
+  assert.ok(err.endsWith(`refuse its topics (${where})\n`), err);
+  const found = fieldpost('doctor', '--config', config, '--no-mqtt', '--json').out;
+  const { checks } = JSON.parse(found) as { checks: Readonly<Record<string, string>>[] };
+  const said = (name: string): string => checks.find((check) => check['name'] === name)?.['found'] ?? '';
+  assert.equal(said('certificate'), where);
+  assert.match(said('private key'), new RegExp(`^${folder}/state/tls/.*, installed by .* in place of tls\\.key$`));
+  assert.ok(said('common name').startsWith(`the certificate (${where}) is for "pump-41"`), said('common name'));
 });
 
 test('a configuration that is not there: exit status 78', () => {

@@ -11,7 +11,7 @@ import { readSigners } from '../platform/command-signers.ts';
 import { type CertificateFacts, loadIdentity } from '../platform/identity.ts';
 import { readPrivateFile } from '../platform/private-files.ts';
 import { loadConfig } from './config-file.ts';
-import { asConnected, credentialFiles } from './credentials.ts';
+import { asConnected, credentialFiles, originOf } from './credentials.ts';
 import { EXIT, exitOf } from './exit.ts';
 import { serviceBars } from './service-access.ts';
 
@@ -73,7 +73,7 @@ function checkFiles(config: DeviceConfig, configFile: string): FileCheck {
     if (file.signers.length === 0) warnings.push(`allowed signers ${signers.file} names nobody`);
   }
   const certificate = identity?.certificate;
-  if (certificate !== undefined) warnings.push(...certificateWarnings(certificate, config.device.id));
+  if (certificate !== undefined) warnings.push(...certificateWarnings(certificate, config));
   const files = [configFile, ...credentialFiles(config), ...(signers === undefined ? [] : [signers.file])];
   warnings.push(...serviceBars(files).map((bar) => `${bar.file}: ${bar.found}: ${bar.todo}`));
   // The service starts without it, and says so until systemd hands it over.
@@ -103,8 +103,9 @@ function readable(path: string, what: string): void {
   }
 }
 
-function certificateWarnings(certificate: CertificateFacts, device: string): readonly string[] {
+function certificateWarnings(certificate: CertificateFacts, config: DeviceConfig): readonly string[] {
   const { notBefore, notAfter, commonName } = certificate;
+  const device = config.device.id;
   const now = Date.now();
   const clock = `this machine's clock says ${new Date(now).toISOString()}`;
   const days = Math.floor((Date.parse(notAfter) - now) / DAY_MS);
@@ -117,7 +118,8 @@ function certificateWarnings(certificate: CertificateFacts, device: string): rea
       `certificate's common name is "${commonName}", device.id is "${device}": brokers that go by the name refuse its topics`,
     );
   }
-  return warnings;
+  const file = config.broker.tls?.cert ?? '';
+  return warnings.map((warning) => `${warning} (${file}${originOf(config, file, 'tls.cert')})`);
 }
 
 function printText(file: string, config: DeviceConfig, checked: FileCheck): void {

@@ -16,11 +16,16 @@ export function stateDirectoryOf({ state, ledger }: DeviceConfig): string {
   return state?.dir ?? join(dirname(ledger.dir), 'state');
 }
 
+/** Where the certificates lie that came by command. */
+function installedDirectoryOf(config: DeviceConfig): string {
+  return join(stateDirectoryOf(config), 'tls');
+}
+
 /** The certificates that came by command. */
 export function installedPairsOf(config: DeviceConfig, log: Log): InstalledPairs {
   const { broker, device } = config;
   const configured = broker.tls?.cert === undefined ? undefined : broker.tls;
-  return new InstalledPairs({ directory: join(stateDirectoryOf(config), 'tls'), device: device.id, configured, log });
+  return new InstalledPairs({ directory: installedDirectoryOf(config), device: device.id, configured, log });
 }
 
 /** The configuration as connections are made: with what was installed by command in the place of what it names. */
@@ -35,6 +40,12 @@ export function asConnected(config: DeviceConfig): DeviceConfig {
   const nothing = (): void => undefined;
   const quiet = { error: nothing, warn: nothing, info: nothing, debug: nothing };
   return withInstalledPair(config, installedPairsOf(config, quiet));
+}
+
+/** For people who look for a file in device.json; empty: it is there. `connected`: of `asConnected`. */
+export function originOf(connected: DeviceConfig, file: string, member: 'tls.cert' | 'tls.key'): string {
+  const isInstalled = dirname(file) === installedDirectoryOf(connected);
+  return isInstalled ? `, installed by certificate.install in place of ${member}` : '';
 }
 
 /** Throws what is wrong with a file. Files are read at each connection, so renewed ones count without a restart. */

@@ -8,7 +8,7 @@ import { Fault, reasonOf } from '../fault.ts';
 import { type CertificateFacts, loadIdentity } from '../platform/identity.ts';
 import { readPrivateFile } from '../platform/private-files.ts';
 import type { LoadedConfig } from './config-file.ts';
-import { credentialFiles } from './credentials.ts';
+import { credentialFiles, originOf } from './credentials.ts';
 import { failed, type Finding, ok, skipped, warning } from './doctor-finding.ts';
 import { serviceBars } from './service-access.ts';
 
@@ -40,7 +40,8 @@ export function configFindings(file: string, config: DeviceConfig, nowMs: number
   return [sound, ...tlsFindings(config, nowMs), ...password, ...access];
 }
 
-function tlsFindings({ broker: { tls, allowPlain }, device }: DeviceConfig, nowMs: number): readonly Finding[] {
+function tlsFindings(config: DeviceConfig, nowMs: number): readonly Finding[] {
+  const { tls, allowPlain } = config.broker;
   if (tls === undefined) {
     if (!allowPlain) return [ok('TLS', 'off; the broker is on this machine')];
     const found = 'off: everybody on the way can read and forge everything';
@@ -48,12 +49,12 @@ function tlsFindings({ broker: { tls, allowPlain }, device }: DeviceConfig, nowM
   }
   const { psk } = tls;
   if (psk !== undefined) return [fileFinding('pre-shared key', psk.keyFile, () => void loadIdentity({ psk }))];
-  return certificateFileFindings(tls, device.id, nowMs);
+  return certificateFileFindings(tls, config, nowMs);
 }
 
 function certificateFileFindings(
   { ca = '', cert, key, crl }: NonNullable<DeviceConfig['broker']['tls']>,
-  device: string,
+  config: DeviceConfig,
   nowMs: number,
 ): readonly Finding[] {
   const findings: Finding[] = [
@@ -61,16 +62,18 @@ function certificateFileFindings(
     ...(crl === undefined ? [] : [fileFinding('revocation list', crl, () => void loadIdentity({ ca, crl }))]),
   ];
   if (cert === undefined || key === undefined) return findings;
-  findings.push(privateFinding('private key', key));
+  findings.push(privateFinding('private key', key, originOf(config, key, 'tls.key')));
   // A certificate is an authority by its form, so its own file stands in for one that may be broken.
-  const own = fileFinding('certificate', cert, () => void loadIdentity({ ca: cert }));
+  const origin = originOf(config, cert, 'tls.cert');
+  const own = fileFinding('certificate', cert, () => void loadIdentity({ ca: cert }), origin);
   if (own.state !== 'ok' || findings.at(-1)?.state !== 'ok') {
     return [...findings, own, skipped('key and certificate', 'one of them can not be used')];
   }
   try {
     const { certificate } = loadIdentity({ ca: cert, cert, key });
     findings.push(own, ok('key and certificate', 'belong together'));
-    if (certificate !== undefined) findings.push(...certificateFindings(certificate, device, nowMs));
+    if (certificate !== undefined)
+      findings.push(...certificateFindings(certificate, { file: `${cert}${origin}`, device: config.device.id, nowMs }));
   } catch (error) {
     findings.push(
       own,
@@ -83,8 +86,7 @@ function certificateFileFindings(
 /** Pure. */
 export function certificateFindings(
   { notBefore, notAfter, commonName }: CertificateFacts,
-  device: string,
-  nowMs: number,
+  { file, device, nowMs }: { readonly file: string; readonly device: string; readonly nowMs: number },
 ): readonly Finding[] {
   const now = new Date(nowMs).toISOString();
   const days = Math.floor((Date.parse(notAfter) - nowMs) / DAY_MS);
@@ -94,8 +96,8 @@ export function certificateFindings(
       ? ok('common name', `${commonName}, as device.id`)
       : warning(
           'common name',
-          `the certificate is for ${JSON.stringify(commonName)}, device.id is ${JSON.stringify(device)}: brokers that go by the name refuse its topics`,
-          'use the certificate of this device, or correct device.id',
+          `the certificate (${file}) is for ${JSON.stringify(commonName)}, device.id is ${JSON.stringify(device)}: brokers that go by the name refuse its topics`,
+          'put the certificate and key of this device at tls.cert and tls.key, or correct device.id',
         );
   if (nowMs < Date.parse(notBefore)) {
     const found = `not valid before ${notBefore}; this device's clock says ${now}`;
@@ -109,14 +111,14 @@ export function certificateFindings(
   return [named, days < DAYS_LOW ? warning('certificate dates', left, renew) : ok('certificate dates', left)];
 }
 
-function privateFinding(name: string, path: string): Finding {
-  return fileFinding(name, path, () => void readPrivateFile(path, name));
+function privateFinding(name: string, path: string, origin = ''): Finding {
+  return fileFinding(name, path, () => void readPrivateFile(path, name), origin);
 }
 
-function fileFinding(name: string, path: string, look: () => void): Finding {
+function fileFinding(name: string, path: string, look: () => void, origin = ''): Finding {
   try {
     look();
-    return ok(name, path);
+    return ok(name, `${path}${origin}`);
   } catch (error) {
     const code = error instanceof Fault ? error.code : undefined;
     if (code === 'credential.missing') {

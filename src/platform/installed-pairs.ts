@@ -11,7 +11,7 @@ import { Fault, reasonOf, systemCodeOf } from '../fault.ts';
 import type { DevicePairs, Log, StagedPair } from '../ports.ts';
 import { certificateRequest } from './certificate-request.ts';
 import { removeDurably, syncFile, writeDurably } from './durable-file.ts';
-import { CERTIFICATE_BLOCK, type IdentityFiles, loadIdentity } from './identity.ts';
+import { CERTIFICATE_BLOCK, type CertificateFacts, type IdentityFiles, loadIdentity } from './identity.ts';
 
 /** Keys that wait for a certificate: one, and one that was asked for by mistake before it. */
 const WAITING_MAX = 2;
@@ -31,6 +31,11 @@ const installedSchema = v.strictObject({ v: v.literal(1), active: pairSchema, pr
 type PairFiles = Omit<v.InferOutput<typeof pairSchema>, 'command'>;
 type Installed = v.InferOutput<typeof installedSchema>;
 
+interface UsablePair {
+  readonly files: IdentityFiles;
+  readonly facts: CertificateFacts | undefined;
+}
+
 export interface InstalledPairsOptions {
   /** The certificate and key of the configuration, which installed ones may take the place of; undefined: there are none. */
   readonly configured: IdentityFiles | undefined;
@@ -46,6 +51,7 @@ export class InstalledPairs implements DevicePairs {
   #trial: PairFiles | undefined;
   /** From when it is judged until it is installed or dropped. */
   #staged: PairFiles | undefined;
+  #isOtherTold = false;
 
   constructor(options: InstalledPairsOptions) {
     this.#options = options;
@@ -62,27 +68,47 @@ export class InstalledPairs implements DevicePairs {
 
   /**
    * The files of a connection: a pair on trial, else the installed one, else those of the configuration. Of the installed
-   * and the configured one the certificate that was issued later counts: who puts new files there by hand means them.
+   * and the configured one the certificate that was issued later counts: who puts new files there by hand means them. An
+   * installed one is for the device.id of its day; one that names the present device counts before it (a copied state).
    */
   filesFor(configured: IdentityFiles): IdentityFiles {
     if (this.#trial !== undefined) return { ...configured, ...this.#paths(this.#trial) };
     const installed = this.#usable(configured);
     if (installed === undefined) return configured;
+    let own: CertificateFacts | undefined;
     try {
-      return issuedMs(configured) > installed.atMs ? configured : installed.files;
+      own = loadIdentity(configured).certificate;
     } catch {
       // What is configured is gone, or not handed over: the installed pair does not need it.
       return installed.files;
     }
+    const { device } = this.#options;
+    if (own?.commonName === device && installed.facts?.commonName !== device) {
+      this.#tellOther(installed.facts?.commonName);
+      return configured;
+    }
+    return issuedMs(own) > issuedMs(installed.facts) ? configured : installed.files;
   }
 
-  /** The installed pair, or the one before it where that can not be read any more. `atMs`: when it was issued. */
-  #usable(configured: IdentityFiles): { readonly files: IdentityFiles; readonly atMs: number } | undefined {
+  /** Once: the files are asked for at each connection. */
+  #tellOther(commonName: string | undefined): void {
+    const { log, device } = this.#options;
+    if (!this.#isOtherTold) {
+      log.warn('installed certificate is for another device: the configured one counts', {
+        common_name: commonName,
+        device,
+      });
+    }
+    this.#isOtherTold = true;
+  }
+
+  /** The installed pair, or the one before it where that can not be read any more. */
+  #usable(configured: IdentityFiles): UsablePair | undefined {
     for (const pair of [this.#installed?.active, this.#installed?.previous]) {
       if (pair === undefined || pair === null) continue;
       const files = { ...configured, ...this.#paths(pair) };
       try {
-        return { files, atMs: issuedMs(files) };
+        return { files, facts: loadIdentity(files).certificate };
       } catch (error) {
         this.#options.log.error('installed certificate can not be used; the one before it counts', {
           reason: reasonOf(error),
@@ -274,7 +300,7 @@ function digestOf(pem: string): string {
 function refuseOlder(own: X509Certificate, configured: IdentityFiles): void {
   let configuredMs: number;
   try {
-    configuredMs = issuedMs(configured);
+    configuredMs = issuedMs(loadIdentity(configured).certificate);
   } catch {
     return;
   }
@@ -284,8 +310,7 @@ function refuseOlder(own: X509Certificate, configured: IdentityFiles): void {
   throw invalid(`must not begin before the configured one, which would go on to count (${expected}), got ${found}`);
 }
 
-function issuedMs(files: IdentityFiles): number {
-  const { certificate } = loadIdentity(files);
+function issuedMs(certificate: CertificateFacts | undefined): number {
   return certificate === undefined ? Number.NEGATIVE_INFINITY : Date.parse(certificate.notBefore);
 }
 

@@ -3,6 +3,8 @@
  * tried before it counts, and whatever goes wrong, at whatever moment, the device stays reachable with the one before.
  */
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { makeAuthority } from '../../src/workbench/certificates.ts';
 import { LinkProxy } from '../../src/workbench/link-proxy.ts';
@@ -11,6 +13,7 @@ import { until } from '../rig/wait.ts';
 import { ask, configure, type Document, finalResponse, request, responses, ROOT } from './operator.ts';
 import { setStage, type Stage } from './stage.ts';
 
+const DAY_MS = 86_400_000;
 const DEADLINE_MS = 20_000;
 /** Kills at random moments; `FIELDPOST_RUNS=100` for the longer proof. */
 const RUNS = Number(process.env['FIELDPOST_RUNS'] ?? 4);
@@ -103,6 +106,30 @@ test('a certificate that the broker does not take changes nothing, and the conne
   // The key still waits, and takes the right one.
   const right = await stage.authority.issueFor((result as { readonly csr: string }).csr);
   assert.equal((await ask(stage, 'certificate.install', 'i3', { certificate: right }))['status'], 'succeeded');
+});
+
+test('a copy of the device with a name and a certificate of its own is not held to the one installed on the first', async (t) => {
+  const stage = await stageWithCommands(t);
+  await request(stage, 'certificate.install', 'i1', { certificate: await newCertificate(stage, 'r1') });
+  assert.equal((await finalResponse(stage, 'certificate.install', 'i1')).status, 'succeeded');
+  await stage.agent.term();
+  const nowMs = Date.now();
+  const pair = await stage.authority.issueClient('pump-43', {
+    notBefore: new Date(nowMs - 9 * DAY_MS),
+    notAfter: new Date(nowMs + 90 * DAY_MS),
+  });
+  for (const [name, text] of Object.entries({ 'device.pem': pair.cert, 'device.key': pair.key })) {
+    await writeFile(join(stage.directory, 'tls', name), text);
+  }
+  await configure(stage, () => ({ device: { id: 'pump-43' } }));
+  stage.agent.start();
+  const birth = await until(
+    () => stage.seen().find(({ topic, payload }) => topic === 'fp/v1/pump-43/up/status' && isBirth(payload)),
+    () => `the birth of pump-43; ${stage.agent.child.lastWords()}`,
+    DEADLINE_MS,
+  );
+  assert.equal(birth.payload['state'], 'online');
+  await stage.agent.child.line(/installed certificate is for another device/, DEADLINE_MS);
 });
 
 test('a connection that does not come up in time goes back to the certificate before', async (t) => {

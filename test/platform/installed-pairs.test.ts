@@ -146,6 +146,26 @@ test('a certificate that is put there by hand later counts instead of the instal
   assert.deepEqual(pairs.filesFor(configured), configured);
 });
 
+test('a pair that was installed under another device.id does not take the place of the right one', async (t) => {
+  const { authority, configured, open } = await bench(t);
+  const pairs = open();
+  const installed = pairs.stage(await authority.issueFor(pairs.request().csr));
+  pairs.promote(installed, 'c1');
+  const put = ({ cert, key }: { readonly cert: string; readonly key: string }): void => {
+    writeFileSync(configured.cert, cert);
+    writeFileSync(configured.key, key);
+  };
+  // Issued before the installed one, as for a device that was copied from this one.
+  const validity = { notBefore: new Date(Date.now() - DAY_MS), notAfter: new Date(Date.now() + DAY_MS) };
+  put(await authority.issueClient('pump-43', validity));
+  assert.deepEqual(open('pump-43').filesFor(configured), configured);
+  assert.deepEqual(open('pump-42').filesFor(configured), { ca: configured.ca, ...installed.files });
+  // Of two that do not fit, the later one as ever: names may differ from device.id on purpose.
+  assert.deepEqual(open('pump-44').filesFor(configured), { ca: configured.ca, ...installed.files });
+  writeFileSync(configured.cert, 'gone');
+  assert.deepEqual(open('pump-43').filesFor(configured), { ca: configured.ca, ...installed.files });
+});
+
 test('what is dropped leaves nothing but its key, and keys that wait are few', async (t) => {
   const { authority, configured, open, files } = await bench(t);
   const pairs = open();
