@@ -1,7 +1,8 @@
 /**
  * The QoS 2 exchanges under way on one connection: a pure machine, `inputs in, effects out`, without clock or socket.
  * An event is `sent`, then `releasing` while its mark goes to disk, then `released` until PUBCOMP. The rule it holds is
- * MQTT-4.3.3: no PUBREL before the mark is on disk, and no PUBLISH after it.
+ * MQTT-4.3.3: no PUBREL before the mark is on disk, and no PUBLISH after it. An exchange ends under the identifier that it
+ * began with, whatever becomes of the event meanwhile.
  */
 import type { StoredEvent } from '../ledger/event.ts';
 import type { Ack } from './ack-scanner.ts';
@@ -23,6 +24,7 @@ export type FlightEffect =
 
 interface Exchange {
   readonly seq: number;
+  readonly identifier: number;
   readonly stream: string;
   readonly resent: boolean;
   phase: 'sent' | 'releasing' | 'released';
@@ -30,14 +32,11 @@ interface Exchange {
 
 export class Flight {
   readonly #byIdentifier = new Map<number, Exchange>();
-  /** Those whose next step is the broker's, in the order in which their packets left. `releasing` waits for the disk. */
+  readonly #bySeq = new Map<number, Exchange>();
+  /** Those whose next step is the broker's, in the order in which their packets left. */
   readonly #awaiting = new Set<Exchange>();
-  /** The identifier of an event; another one while it is being sent again. */
-  readonly #identifierOf: (seq: number) => number;
-
-  constructor(identifierOf: (seq: number) => number) {
-    this.#identifierOf = identifierOf;
-  }
+  /** Those whose next step is the disk's, in the order of their PUBRECs. */
+  readonly #releasing = new Set<Exchange>();
 
   /** Exchanges that hold an identifier. */
   get size(): number {
@@ -53,47 +52,60 @@ export class Flight {
     return first;
   }
 
-  /** Whether the event's identifier is free. Two events may share one. */
-  isFree(seq: number): boolean {
-    return !this.#byIdentifier.has(this.#identifierOf(seq));
+  /** What the disk should have next; as `awaited`. */
+  get releasing(): { readonly seq: number } | undefined {
+    const [first] = this.#releasing;
+    return first;
+  }
+
+  /** Two events may share an identifier. */
+  isFree(identifier: number): boolean {
+    return !this.#byIdentifier.has(identifier);
   }
 
   has(seq: number): boolean {
-    return this.#byIdentifier.get(this.#identifierOf(seq))?.seq === seq;
+    return this.#bySeq.has(seq);
   }
 
   /** A PUBLISH is about to leave. `resent`: it may have left before in this session. */
-  sent(event: StoredEvent, resent: boolean): void {
-    const { seq, stream } = event;
-    this.#ask({ seq, stream, resent, phase: 'sent' });
+  sent({ seq, stream }: StoredEvent, identifier: number, resent: boolean): void {
+    this.#ask({ seq, identifier, stream, resent, phase: 'sent' });
   }
 
-  /** An event whose `released` mark was on disk when the connection came up. */
-  resumeReleased(seq: number, stream = ''): FlightEffect {
-    this.#ask({ seq, stream, resent: true, phase: 'released' });
-    return { kind: 'send-pubrel', identifier: this.#identifierOf(seq) };
+  /** An event whose `released` mark was on disk when the connection came up, or came there for an earlier one. */
+  resumeReleased(seq: number, identifier: number): FlightEffect {
+    return this.#pubrel({ seq, identifier, stream: '', resent: true, phase: 'released' });
   }
 
   /** The `released` mark of this event is on disk. */
   releasedOnDisk(seq: number): FlightEffect | undefined {
-    const identifier = this.#identifierOf(seq);
-    const known = this.#byIdentifier.get(identifier);
-    if (known !== undefined && known.seq !== seq) return undefined;
-    if (known?.phase === 'released') return undefined;
-    return this.resumeReleased(seq, known?.stream);
+    const exchange = this.#bySeq.get(seq);
+    return exchange === undefined || exchange.phase === 'released' ? undefined : this.#pubrel(exchange);
   }
 
   ack(ack: Ack): FlightEffect | undefined {
     return ack.kind === 'pubrec' ? this.#pubrec(ack) : this.#pubcomp(ack);
   }
 
+  #pubrel(exchange: Exchange): FlightEffect {
+    exchange.phase = 'released';
+    this.#releasing.delete(exchange);
+    this.#ask(exchange);
+    return { kind: 'send-pubrel', identifier: exchange.identifier };
+  }
+
   /** A packet of this exchange leaves, and its turn to be answered is the last. */
   #ask(exchange: Exchange): void {
-    const identifier = this.#identifierOf(exchange.seq);
-    const before = this.#byIdentifier.get(identifier);
-    if (before !== undefined) this.#awaiting.delete(before);
-    this.#byIdentifier.set(identifier, exchange);
+    this.#byIdentifier.set(exchange.identifier, exchange);
+    this.#bySeq.set(exchange.seq, exchange);
+    this.#awaiting.delete(exchange);
     this.#awaiting.add(exchange);
+  }
+
+  #end(exchange: Exchange): void {
+    this.#byIdentifier.delete(exchange.identifier);
+    this.#bySeq.delete(exchange.seq);
+    this.#awaiting.delete(exchange);
   }
 
   #pubrec({ identifier, reason }: Ack): FlightEffect | undefined {
@@ -102,15 +114,16 @@ export class Flight {
     if (exchange === undefined) return reason < 0x80 ? { kind: 'send-pubrel', identifier } : undefined;
     // A second PUBREC for one PUBLISH; the PUBREL is on its way.
     if (exchange.phase !== 'sent') return undefined;
-    this.#awaiting.delete(exchange);
     const { seq, stream } = exchange;
     const verdict = judgePubrec(reason, exchange.resent);
     if (verdict.kind === 'received') {
       exchange.phase = 'releasing';
+      this.#awaiting.delete(exchange);
+      this.#releasing.add(exchange);
       return { kind: 'mark-released', seq, unheard: verdict.unheard };
     }
     // MQTT 5, 4.3.3: a PUBREC of 0x80 or above ends the exchange and frees the identifier.
-    this.#byIdentifier.delete(identifier);
+    this.#end(exchange);
     switch (verdict.kind) {
       case 'later':
         return { kind: 'later', seq, reason };
@@ -132,8 +145,7 @@ export class Flight {
     if (!pubcompDone(reason)) {
       return { kind: 'protocol-error', what: `PUBCOMP with reason code 0x${reason.toString(16)}` };
     }
-    this.#byIdentifier.delete(identifier);
-    this.#awaiting.delete(exchange);
+    this.#end(exchange);
     return { kind: 'mark-handed', seq: exchange.seq, stream: exchange.stream };
   }
 }

@@ -58,17 +58,6 @@ export class Outbox {
     this.#readyBytes -= taken?.payload.length ?? 0;
   }
 
-  /** Looks at nothing up to this sequence any more, until a rewind. */
-  skipThrough(seq: number): void {
-    while (this.#ready[0] !== undefined && this.#ready[0].seq <= seq) this.take();
-    this.#next = Math.max(this.#next, seq + 1);
-  }
-
-  /** The next sequence that it will look at. */
-  get position(): number {
-    return this.#ready[0]?.seq ?? this.#next;
-  }
-
   /** Events that a commit just brought. */
   offer(events: readonly StoredEvent[]): void {
     for (const event of events) {

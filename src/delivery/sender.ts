@@ -10,10 +10,11 @@ import type { Life } from '../ledger/state.ts';
 import type { Chance, Clock, Log, Timer } from '../ports.ts';
 import type { Link, Protocol } from '../ports-broker.ts';
 import type { Topics } from '../broker/topics.ts';
+import { IntervalSet } from '../ledger/intervals.ts';
 import { AckScanner } from './ack-scanner.ts';
-import { Flight, type FlightEffect } from './flight.ts';
-import { Outbox } from './outbox.ts';
-import { encodePublish, encodePubrel, identifierOf, replayIdentifierOf } from './packet.ts';
+import type { FlightEffect } from './flight.ts';
+import { Lanes } from './lanes.ts';
+import { encodePublish, encodePubrel } from './packet.ts';
 import { Patience } from './patience.ts';
 import { Pauses } from './pauses.ts';
 import { PACKET_TOO_LARGE } from './reason-codes.ts';
@@ -52,19 +53,12 @@ interface Attached {
   readonly link: Link;
   readonly generation: number;
   readonly life: Life;
-  readonly window: number;
   readonly sessionPresent: boolean;
   /** Sequences through this one may have left earlier in this session. */
   readonly sentBefore: number;
-  readonly outbox: Outbox;
-  readonly replay: Outbox;
-  readonly flight: Flight;
-  /** In flight from the replay lane. */
-  readonly replaying: Set<number>;
+  readonly lanes: Lanes;
   /** Undefined once the replay may go. */
   replayAfter: Timer | undefined;
-  /** Dead letters of this connection, also those whose mark is still on its way to disk. */
-  readonly buried: Set<number>;
   /** No further events leave on this link. */
   isClosing: boolean;
   noted: number;
@@ -85,7 +79,7 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     this.#options = options;
-    this.#patience = new Patience(options.clock);
+    this.#patience = new Patience(options);
     this.#pauses = new Pauses({ ...options, onOver: () => this.#goOn() });
     options.ledger.onCommit((commit) => this.#onCommit(commit));
   }
@@ -94,55 +88,49 @@ export class Sender {
     return {
       handed: this.#handed,
       unheard: this.#unheard,
-      inFlight: this.#attached?.flight.size ?? 0,
+      inFlight: this.#attached?.lanes.flight.size ?? 0,
       forbidden: this.#pauses.streams,
     };
   }
 
   /** A new link is up and its session mark is on disk. */
   attach(link: Link, generation: number, life: Life): void {
-    const { ledger } = this.#options;
-    const sessionPresent = link.terms.sessionPresent;
+    const { ledger, protocol, windowMax } = this.#options;
+    const { sessionPresent } = link.terms;
     const sentBefore = sessionPresent ? ledger.sentThrough(generation, life.ordinal) : 0;
-    const attached: Attached = {
-      link,
-      generation,
+    const lanes = new Lanes({
+      ...this.#options,
       life,
-      window: windowOf(link.terms, this.#options.protocol, this.#options.windowMax),
-      sessionPresent,
-      sentBefore,
-      outbox: new Outbox({ ...this.#options, life, lane: 'new', onReady: () => this.#pumpFor(attached) }),
-      replay: new Outbox({ ...this.#options, life, lane: 'replay', onReady: () => this.#pumpFor(attached) }),
-      flight: new Flight((seq) => identifierIn(life, seq)),
-      replaying: new Set(),
-      replayAfter: this.#options.clock.after(REPLAY_AFTER_MS, () => this.#startReplay()),
-      buried: new Set(),
-      isClosing: false,
-      noted: sentBefore,
+      window: windowOf(link.terms, protocol, windowMax),
+      isPaused: (stream) => this.#pauses.isOf(stream),
+      onReady: () => this.#pumpFor(attached),
+    });
+    const replayAfter = this.#options.clock.after(REPLAY_AFTER_MS, () => this.#startReplay());
+    const noted = sentBefore;
+    const attached: Attached = {
+      ...{ link, generation, life, sessionPresent, sentBefore, lanes, replayAfter },
+      ...{ isClosing: false, noted },
     };
     this.#attached = attached;
     const pubrels: Buffer[] = [];
-    if (sessionPresent) {
-      for (const [from, through] of life.released.intervals()) {
-        for (let seq = from; seq <= through; seq += 1) {
-          if (!life.handed.has(seq)) this.#perform(attached, attached.flight.resumeReleased(seq), pubrels);
-        }
-      }
-    }
+    const released = sessionPresent ? life.released.intervals() : [];
+    for (const [from, through] of released) this.#finish(attached, from, through, pubrels);
     this.#pump(pubrels);
   }
 
   /**
-   * The consumer's receipt is here: what it covers of a replay that has not left need not leave. Only on a session that
-   * began with this link: on an older one it may have left before, and its exchange must be finished.
+   * The consumer's receipt is here: what it covers of a replay that has not left need not leave; what is in flight goes on to
+   * its end. Only on a session that began with this link: on an older one it may have left before, and its exchange must be
+   * finished.
    */
   receiptTaken(ordinal: number, through: number): void {
     const attached = this.#attached;
     if (attached === undefined) return;
-    const { life, replay } = attached;
+    const { life } = attached;
     if (!attached.sessionPresent && life.ordinal === ordinal) {
-      this.#options.ledger.settlement.unreopen(life, life.reopened.within(replay.position, through));
-      replay.skipThrough(through);
+      const spared = new IntervalSet(life.reopened.within(life.first, through));
+      for (const seq of attached.lanes.replaying) spared.delete(seq);
+      this.#options.ledger.settlement.unreopen(life, spared.intervals());
     }
     this.#startReplay();
   }
@@ -180,7 +168,7 @@ export class Sender {
     if (attached === undefined || acks.length === 0) return rest;
     const packets: Buffer[] = [];
     for (const ack of acks) {
-      const effect = attached.flight.ack(ack);
+      const effect = attached.lanes.flight.ack(ack);
       if (effect !== undefined) this.#perform(attached, effect, packets);
       if (this.#attached !== attached) return rest;
     }
@@ -196,27 +184,25 @@ export class Sender {
   #onCommit(commit: Commit): void {
     const attached = this.#attached;
     if (attached === undefined) return;
+    this.#patience.committed();
     const packets: Buffer[] = [];
     for (const { kind, life, ranges } of commit.marks) {
       if (life !== attached.life.ordinal) continue;
-      if (kind === 'reopened') this.#onReopened(attached);
+      if (kind === 'reopened') attached.lanes.reopened();
       if (kind !== 'released') continue;
-      for (const [from, through] of ranges) {
-        for (let seq = from; seq <= through; seq += 1) {
-          const effect = attached.flight.releasedOnDisk(seq);
-          if (effect !== undefined) this.#perform(attached, effect, packets);
-        }
-      }
+      for (const [from, through] of ranges) this.#finish(attached, from, through, packets);
     }
-    attached.outbox.offer(commit.events);
+    attached.lanes.offer(commit.events);
     this.#pump(packets);
     this.#checkDrained(attached);
   }
 
-  #onReopened(attached: Attached): void {
-    attached.replay.rewind();
-    // A dead letter that is tried again is no dead letter.
-    for (const seq of attached.buried) if (attached.life.reopened.has(seq)) attached.buried.delete(seq);
+  /** PUBREL for what is released on disk. */
+  #finish(attached: Attached, from: number, through: number, packets: Buffer[]): void {
+    for (let seq = from; seq <= through; seq += 1) {
+      const effect = attached.life.handed.has(seq) ? undefined : attached.lanes.released(seq);
+      if (effect !== undefined) this.#perform(attached, effect, packets);
+    }
   }
 
   #startReplay(): void {
@@ -224,6 +210,7 @@ export class Sender {
     attached?.replayAfter?.cancel();
     if (attached === undefined) return;
     attached.replayAfter = undefined;
+    attached.lanes.mayReplay = true;
     this.#pump([]);
   }
 
@@ -231,61 +218,41 @@ export class Sender {
     if (this.#attached === attached) this.#pump([]);
   }
 
-  /**
-   * Fills the window and writes everything in one piece. New events first; a replay takes half of the window at most, and
-   * one place of it for certain. PUBRELs go in any case: four bytes for each of the window.
-   */
+  /** Fills the window and writes everything in one piece. PUBRELs go in any case: four bytes for each of the window. */
   #pump(packets: Buffer[]): void {
     const attached = this.#attached;
     if (attached === undefined) return;
-    const { outbox, replay, link, window, flight, replaying, life } = attached;
-    const mayReplay = attached.replayAfter === undefined && life.reopened.size > 0;
-    const kept = mayReplay && replaying.size === 0 && window > 1 ? 1 : 0;
-    const highest = this.#fill(attached, outbox, packets, () => flight.size < window - kept);
-    const share = Math.max(1, window >> 1);
-    if (mayReplay) this.#fill(attached, replay, packets, () => flight.size < window && replaying.size < share);
-    this.#patience.with(flight, link);
+    const { link, lanes } = attached;
+    const highest = this.#fill(attached, packets);
+    this.#patience.with(lanes.flight, link);
     if (packets.length === 0) return;
     if (highest > attached.noted && this.#inexact !== attached.generation) this.#note(attached, highest);
     link.write(Buffer.concat(packets));
   }
 
-  /** Sends from one lane while there is room. Returns the highest sequence that left, 0 for none. */
-  #fill(attached: Attached, lane: Outbox, packets: Buffer[], hasRoom: () => boolean): number {
+  /** Returns the highest sequence of a new event that left, 0 for none. */
+  #fill(attached: Attached, packets: Buffer[]): number {
     const { topics, protocol } = this.#options;
-    const { flight, link, replaying } = attached;
-    const again = lane === attached.replay;
+    const { lanes, link } = attached;
     let highest = 0;
-    while (!attached.isClosing && !this.#pauses.ofAll && hasRoom() && !link.full) {
-      const event = lane.peek();
-      if (event === undefined) break;
+    while (!attached.isClosing && !this.#pauses.ofAll && !link.full) {
+      const leaving = lanes.next();
+      if (leaving === undefined) break;
+      const { event, identifier, again } = leaving;
       const { seq, stream } = event;
-      if (attached.life.reopened.has(seq) !== again || this.#passOver(attached, seq, stream)) {
-        lane.take();
-        continue;
-      }
-      if (!flight.isFree(seq)) break;
-      lane.take();
-      // What was reopened begins a new exchange, whatever was sent of it before.
       const resent = !again && seq <= attached.sentBefore;
       const dup = resent && this.#inexact !== attached.generation;
-      const packet = encodePublish(protocol, topics.event(stream), event, identifierIn(attached.life, seq), dup);
+      const packet = encodePublish(protocol, topics.event(stream), event, identifier, dup);
       if (packet.length > link.terms.maximumPacketSize) {
         this.#perform(attached, { kind: 'mark-dead', seq, stream, reason: PACKET_TOO_LARGE }, packets);
         continue;
       }
       // 0x91 on a replay can not tell whose exchange it is: then the session begins anew, which costs repeats.
-      flight.sent(event, !again && (resent || attached.sessionPresent));
-      if (again) replaying.add(seq);
+      lanes.flight.sent(event, identifier, !again && (resent || attached.sessionPresent));
       packets.push(packet);
-      highest = seq;
+      if (!again) highest = seq;
     }
     return highest;
-  }
-
-  #passOver({ life, flight, buried }: Attached, seq: number, stream: string): boolean {
-    if (this.#pauses.isOf(stream) || buried.has(seq)) return true;
-    return life.handed.has(seq) || life.dead.has(seq) || life.released.has(seq) || flight.has(seq);
   }
 
   #perform(attached: Attached, effect: FlightEffect, packets: Buffer[]): void {
@@ -300,7 +267,7 @@ export class Sender {
         ledger.release(life, effect.seq);
         return;
       case 'mark-handed':
-        attached.replaying.delete(effect.seq);
+        attached.lanes.ended(effect.seq);
         this.#handed += 1;
         this.#pauses.progress();
         ledger.strays.leaves(effect.stream);
@@ -308,19 +275,18 @@ export class Sender {
         return;
       case 'mark-dead':
         log.error('broker refuses an event for good: dead letter', { seq: effect.seq, code: effect.reason });
-        attached.replaying.delete(effect.seq);
-        attached.buried.add(effect.seq);
+        attached.lanes.bury(effect.seq);
         ledger.strays.died(effect.stream);
         ledger.bury(life, effect.seq, effect.reason);
         this.#tellSoon();
         return;
       case 'later':
-        attached.replaying.delete(effect.seq);
+        attached.lanes.ended(effect.seq);
         this.#makeInexact(attached);
         this.#pauses.pauseAll(effect.reason);
         return;
       case 'forbidden':
-        attached.replaying.delete(effect.seq);
+        attached.lanes.ended(effect.seq);
         this.#makeInexact(attached);
         ledger.strays.holdBack(effect.stream);
         this.#pauses.pauseStream(effect.stream);
@@ -344,8 +310,7 @@ export class Sender {
 
   /** A pause is over: what it passed over goes now. */
   #goOn(): void {
-    this.#attached?.outbox.rewind();
-    this.#attached?.replay.rewind();
+    this.#attached?.lanes.rewind();
     this.#pump([]);
   }
 
@@ -375,12 +340,7 @@ export class Sender {
   /** An old epoch is handed over: identifiers start again with the next one, so the session must too. */
   #checkDrained(attached: Attached): void {
     const draining = this.#options.ledger.drainingLife;
-    if (draining === undefined || draining.ordinal === attached.life.ordinal || attached.flight.size > 0) return;
+    if (draining === undefined || draining.ordinal === attached.life.ordinal || attached.lanes.flight.size > 0) return;
     this.#options.onSessionOver(`epoch ${attached.life.epoch} is handed over; epoch ${draining.epoch} follows`);
   }
-}
-
-/** An event that is sent again has an identifier of another range, until it is handed over once more. */
-function identifierIn(life: Life, seq: number): number {
-  return life.reopened.has(seq) ? replayIdentifierOf(seq) : identifierOf(seq);
 }

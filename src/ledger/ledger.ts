@@ -88,6 +88,7 @@ export class Ledger implements EventSink {
       { ...options, onTail: (tail) => this.#notes?.noteTail(tail) },
       () => this.#state,
       (commit) => {
+        this.settlement.committed(commit.marks);
         for (const listener of this.#listeners) listener(commit);
       },
     );

@@ -5,11 +5,14 @@
  */
 import type { Committer } from './committer.ts';
 import { type Interval, IntervalSet } from './intervals.ts';
+import type { Marks } from './marks.ts';
 import { deadWithin, type LedgerState, type Life } from './state.ts';
 
 export class Settlement {
   readonly #committer: Committer;
   readonly #state: () => LedgerState;
+  /** By life: what is to be sent again no more, until that is on disk. */
+  readonly #spared = new Map<number, IntervalSet>();
 
   constructor(committer: Committer, state: () => LedgerState) {
     this.#committer = committer;
@@ -57,10 +60,32 @@ export class Settlement {
     return dead.intervals().reduce((count, [from, through]) => count + this.reopen(life, from, through), 0);
   }
 
-  /** Takes back a `reopen` of what has not left again: the consumer turned out to have it. */
+  /** Takes back a `reopen` of what has not left again: the consumer turned out to have it. It must not leave from now on. */
   unreopen(life: Life, ranges: readonly Interval[]): void {
-    for (const [from, through] of ranges) this.#committer.marks.handOver(life.ordinal, from, through);
-    if (ranges.length > 0) this.#committer.schedule();
+    if (ranges.length === 0) return;
+    const spared = this.#spared.get(life.ordinal) ?? new IntervalSet();
+    this.#spared.set(life.ordinal, spared);
+    for (const [from, through] of ranges) {
+      this.#committer.marks.handOver(life.ordinal, from, through);
+      spared.add(from, through);
+    }
+    this.#committer.schedule();
+  }
+
+  /** Whether a `reopen` of this event was taken back, and the disk does not know it yet. */
+  isSpared(life: Life, seq: number): boolean {
+    return this.#spared.get(life.ordinal)?.has(seq) === true;
+  }
+
+  /** These marks are on disk. */
+  committed(marks: readonly Marks[]): void {
+    if (this.#spared.size === 0) return;
+    for (const { kind, life, ranges } of marks) {
+      const spared = this.#spared.get(life);
+      if (kind !== 'handed' || spared === undefined) continue;
+      for (const [from, through] of ranges) spared.deleteRange(from, through);
+      if (spared.size === 0) this.#spared.delete(life);
+    }
   }
 
   /** A dead letter that nobody wants any more: named in a `ledger.gap`, so that no consumer waits for it. */

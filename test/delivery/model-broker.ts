@@ -43,6 +43,11 @@ export class ModelBroker {
     return present;
   }
 
+  /** Exchanges of the session that await their PUBREL: each takes a slot of the receive maximum. */
+  get open(): number {
+    return this.#awaiting.size;
+  }
+
   /** The broker loses its state. */
   forget(): void {
     this.#sessionKept = false;

@@ -15,6 +15,7 @@ const ANSWER_MS = 30_000;
 
 interface Scene {
   readonly life: Life;
+  readonly broker: ModelBroker;
   readonly up: ModelLink;
   /** Turns only what waits for the broker. */
   readonly hand: HandClock;
@@ -33,7 +34,8 @@ async function setScene(t: TestContext, sales: number): Promise<Scene> {
   };
   const life = await Life.start(await temporaryDirectory(t), { t, clock });
   await appendSales(life.ledger, 1, sales);
-  await life.connect(new ModelBroker('mosquitto'));
+  const broker = new ModelBroker('mosquitto');
+  await life.connect(broker);
   const { up } = life;
   assert.ok(up !== undefined);
   await inFlight(life, life.ledger.figures.unsent);
@@ -45,7 +47,7 @@ async function setScene(t: TestContext, sales: number): Promise<Scene> {
       for (const run of waiting) run();
     };
   };
-  return { life, up, hand, holdDisk };
+  return { life, broker, up, hand, holdDisk };
 }
 
 function inFlight(life: Life, count: number): Promise<unknown> {
@@ -107,4 +109,20 @@ test('an event that waits for the disk is not held against the broker', async (t
   assert.ok(life.sender.figures.inFlight > 0);
   release();
   await until(() => (up.answer(100), life.sender.figures.inFlight === 0), 'the end of it', DEADLINE_MS);
+});
+
+test('an event whose mark is lost on the way to disk, while others are written, is sent again on another link', async (t) => {
+  const { life, broker, up, hand } = await setScene(t, 1);
+  const events = life.sender.figures.inFlight;
+  // The fault: what the broker has taken is not asked to be marked.
+  life.ledger.release = () => undefined;
+  up.answer(100);
+  for (let sold = 2; sold <= 4; sold += 1) await appendSales(life.ledger, sold, sold);
+  assert.equal(life.up, up);
+  hand.pass(ANSWER_MS);
+  assert.equal(life.up, undefined);
+  Reflect.deleteProperty(life.ledger, 'release');
+  await life.connect(broker);
+  await until(() => (life.up?.answer(100), life.ledger.figures.unsent === 0), 'the end of it', DEADLINE_MS);
+  assert.equal(broker.delivered.length, events + 3);
 });
