@@ -145,10 +145,7 @@ export class AgentLink {
           return ledger.session;
         },
         get life() {
-          return ledger.drainingLife?.ordinal ?? 0;
-        },
-        get epoch() {
-          return ledger.drainingLife?.epoch ?? '';
+          return ledger.drainingLife ?? { ordinal: 0, epoch: '' };
         },
         markSession: (session, forgotten) => ledger.markSession(session, forgotten),
       },
@@ -177,7 +174,7 @@ export class AgentLink {
       inbound: (chunk) => this.sender.inbound(chunk),
       drained: () => this.sender.drained(),
       message: (message) => this.#onMessage(message),
-      up: (link, session, generation, held) => this.#onUp(link, session, generation, held),
+      up: (link, session, mark, held) => this.#onUp(link, session, mark, held),
       down: () => {
         this.sender.detach();
         this.#subscriptions.down();
@@ -192,9 +189,8 @@ export class AgentLink {
     };
   }
 
-  #onUp(link: Link, session: string, generation: number, held: string | undefined): void {
+  #onUp(link: Link, session: string, { generation, life }: { generation: number; life: number }, held?: string): void {
     const { log } = this.#options.ports;
-    const life = this.#options.ledger.drainingLife;
     const { broker, ledger } = this.#options.config;
     this.#guarantee = guaranteeOf(link.terms, { ...broker, receipts: ledger.receipts });
     this.#eventsHeld = held ?? this.#guarantee.held;
@@ -207,7 +203,7 @@ export class AgentLink {
     // Not over a plain connection, nor with a pre-shared key.
     if (link.resumed !== undefined && broker.tls?.psk === undefined) this.#options.onSecureLink();
     this.#options.onUp();
-    if (this.#eventsHeld === undefined && life !== undefined) this.sender.attach(link, generation, life);
+    if (this.#eventsHeld === undefined) this.sender.attach(link, generation, life);
     this.#options.onConnection();
   }
 

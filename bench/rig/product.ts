@@ -131,7 +131,7 @@ export async function connect(options: ConnectOptions): Promise<Connected> {
   if (life === undefined) throw new Error('a ledger that is open has a life');
   const session = { broker: url, client: DEVICE, root: topics.root, life: life.ordinal };
   await ledger.markSession({ ...session, generation: (ledger.session?.generation ?? 0) + 1, phase: 'open' });
-  sender.attach(opening.link, ledger.session?.generation ?? 1, life);
+  sender.attach(opening.link, ledger.session?.generation ?? 1, life.ordinal);
   return { sender, link: opening.link };
 }
 

@@ -26,8 +26,8 @@ export interface Traffic {
   inbound(chunk: Buffer): readonly Buffer[];
   drained(): void;
   message(message: InboundMessage): void;
-  /** The link is up, its session mark is on disk unless `eventsHeld` says why not. */
-  up(link: Link, session: string, generation: number, eventsHeld: string | undefined): void;
+  /** The link is up, its session mark is on disk unless `eventsHeld` says why not; `life` is the one that it is for. */
+  up(link: Link, session: string, mark: { generation: number; life: number }, eventsHeld: string | undefined): void;
   down(end: LinkEnd): void;
   /** The link is to be left for another one: no further events on it. Resolves once those in flight are through, or soon. */
   quiesce(): Promise<void>;
@@ -204,13 +204,16 @@ export class Connection {
     const { opener, store, traffic, log, urls, target, topicRoot, newSession } = this.#options;
     const barred = this.#options.held();
     const url = urls[this.#urlAt % urls.length] as string;
-    const key: SessionKey = { broker: url, client: target.clientIdentifier, root: topicRoot, life: store.life };
     await this.#own.settled;
     // The session that is known is given up by the mark for another one: not for a broker that is not there either.
     if (store.session?.phase === 'open' && store.session.broker !== url) {
       const refused = await this.#probe(url);
       if (refused !== undefined) return this.#retry(refused);
     }
+    // Fixed until the link ends: a receipt with CONNACK may begin another epoch, and a new session reopen an older one, but
+    // mark, witnesses and events are of one life.
+    const { life } = store;
+    const key: SessionKey = { broker: url, client: target.clientIdentifier, root: topicRoot, life: life.ordinal };
     const plan = this.#own.plan(key);
     let held = barred;
     if (held === undefined && plan.kind === 'clean' && !plan.written) held = await this.#own.mark(plan.mark);
@@ -230,15 +233,15 @@ export class Connection {
       if (refused !== undefined) return this.#retry(refused);
     }
     // On a trial the session at the other end may be nobody's, or another client's: it says nothing of ours.
-    const life = { over: false, ours: barred === undefined || plan.kind === 'resume' };
-    const opening = await opener.open(wanted, this.#listener(life));
+    const fate = { over: false, ours: barred === undefined || plan.kind === 'resume' };
+    const opening = await opener.open(wanted, this.#listener(fate));
     if (opening.kind === 'refused') {
       this.#retry(opening.end);
       return;
     }
     const { link } = opening;
     // It may have ended in the very chunk that brought CONNACK.
-    if (life.over) return;
+    if (fate.over) return;
     this.#link = link;
     this.#connects += 1;
     this.#upSinceMs = this.#options.clock.monotonicMs();
@@ -260,11 +263,12 @@ export class Connection {
     // The session that was to be resumed is gone, and the one that this link has made in its place is void.
     if (held !== undefined && barred === undefined && plan.kind === 'resume') return link.end();
     const generation = mark?.generation ?? store.session?.generation ?? 0;
-    if (this.#link === link && held === undefined && (await this.#own.isForeign(link, generation, mark !== undefined)))
+    const isNew = mark !== undefined;
+    if (this.#link === link && held === undefined && (await this.#own.isForeign(link, life, generation, isNew)))
       return this.#leaveForeign(link);
     if (this.#link !== link) return;
     if (this.#phase !== 'running') return link.end();
-    traffic.up(link, session, generation, held);
+    traffic.up(link, session, { generation, life: life.ordinal }, held);
     if (held !== undefined && barred === undefined && plan.kind === 'clean') this.#markAgain(link, plan.mark);
     if (url !== urls[0]) this.#home.away();
   }
@@ -320,18 +324,18 @@ export class Connection {
     return undefined;
   }
 
-  #listener(life: { over: boolean; readonly ours: boolean }): LinkListener {
+  #listener(fate: { over: boolean; readonly ours: boolean }): LinkListener {
     const { traffic } = this.#options;
     return {
       inbound: (chunk) => traffic.inbound(chunk),
       drained: () => traffic.drained(),
       message: (message) => traffic.message(message),
       ended: (end) => {
-        life.over = true;
+        fate.over = true;
         this.#link = undefined;
         this.#home.cancel();
         traffic.down(end);
-        if (end.word === 'broker.taken-over' && life.ours) this.#own.disown(TAKEN);
+        if (end.word === 'broker.taken-over' && fate.ours) this.#own.disown(TAKEN);
         this.#retry(end);
       },
     };

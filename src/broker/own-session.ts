@@ -6,16 +6,21 @@
 import { reasonOf } from '../fault.ts';
 import type { Clock, Log } from '../ports.ts';
 import type { Link, LinkTarget } from '../ports-broker.ts';
-import { type Disowned, type KnownSession, planSession, type SessionKey, type SessionPlan } from './session-plan.ts';
+import {
+  type Disowned,
+  type KnownSession,
+  planSession,
+  type SessionKey,
+  type SessionLife,
+  type SessionPlan,
+} from './session-plan.ts';
 import { judgeSession, plantWitnesses, witnessesOf } from './witness.ts';
 
 /** Where session marks are kept: the ledger. */
 export interface SessionStore {
   readonly session: KnownSession | undefined;
-  /** The life of the ledger whose events are to be sent now. */
-  readonly life: number;
-  /** Its epoch. */
-  readonly epoch: string;
+  /** The life of the ledger whose events are to be sent now. Another one a moment later. */
+  readonly life: SessionLife;
   /** `forgotten`: the broker may not know what was handed over in older sessions. */
   markSession(session: KnownSession, forgotten: boolean): Promise<void>;
 }
@@ -103,11 +108,11 @@ export class OwnSession {
     return written;
   }
 
-  /** Whether another client has made the session of this link. `isNew`: the link has begun it. */
-  async isForeign(link: Link, generation: number, isNew: boolean): Promise<boolean> {
-    const { store, topicRoot, target, log, clock } = this.#options;
+  /** Whether another client has made the session of this link, which is for `life`. `isNew`: the link has begun it. */
+  async isForeign(link: Link, life: SessionLife, generation: number, isNew: boolean): Promise<boolean> {
+    const { topicRoot, target, log, clock } = this.#options;
     if (target.protocol !== 5) return false;
-    const witnesses = witnessesOf(topicRoot, store.epoch, generation);
+    const witnesses = witnessesOf(topicRoot, life.epoch, generation);
     const late = clock.after(target.connectTimeoutMs, () => {
       link.destroy({ word: 'broker.silent', text: 'no SUBACK or UNSUBACK within the time allowed' });
     });

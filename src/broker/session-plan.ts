@@ -11,6 +11,12 @@ export interface SessionKey {
   readonly life: number;
 }
 
+/** A life of the ledger, for the broker's side. */
+export interface SessionLife {
+  readonly ordinal: number;
+  readonly epoch: string;
+}
+
 export interface KnownSession extends SessionKey {
   readonly generation: number;
   readonly phase: 'opening' | 'open';

@@ -93,9 +93,15 @@ export class Sender {
     };
   }
 
-  /** A new link is up and its session mark is on disk. */
-  attach(link: Link, generation: number, life: Life): void {
-    const { ledger, protocol, windowMax } = this.#options;
+  /** A new link is up, and the mark of its session is on disk, which is for this life of the ledger. */
+  attach(link: Link, generation: number, ordinal: number): void {
+    const { ledger, clock, protocol, windowMax } = this.#options;
+    const life = ledger.settlement.lives.find((one) => one.ordinal === ordinal);
+    if (life === undefined) {
+      // All of it was settled and dropped while the link came up.
+      clock.soon(() => this.#options.onSessionOver('nothing is kept any more of the epoch that it is for'));
+      return;
+    }
     const { sessionPresent } = link.terms;
     const sentBefore = sessionPresent ? ledger.sentThrough(generation, life.ordinal) : 0;
     const lanes = new Lanes({
@@ -105,17 +111,24 @@ export class Sender {
       isPaused: (stream) => this.#pauses.isOf(stream),
       onReady: () => this.#pumpFor(attached),
     });
-    const replayAfter = this.#options.clock.after(REPLAY_AFTER_MS, () => this.#startReplay());
-    const noted = sentBefore;
     const attached: Attached = {
-      ...{ link, generation, life, sessionPresent, sentBefore, lanes, replayAfter },
-      ...{ isClosing: false, noted },
+      link,
+      generation,
+      life,
+      sessionPresent,
+      sentBefore,
+      lanes,
+      replayAfter: clock.after(REPLAY_AFTER_MS, () => this.#startReplay()),
+      isClosing: false,
+      noted: sentBefore,
     };
     this.#attached = attached;
     const pubrels: Buffer[] = [];
     const released = sessionPresent ? life.released.intervals() : [];
     for (const [from, through] of released) this.#finish(attached, from, through, pubrels);
     this.#pump(pubrels);
+    // Another life may have come before this one since the link began.
+    clock.soon(() => this.#attached === attached && this.#checkDrained(attached));
   }
 
   /**

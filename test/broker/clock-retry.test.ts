@@ -22,7 +22,7 @@ function refused(word: LinkWord): { connection: Connection; attempts: () => numb
       },
       probe: () => Promise.resolve({ word, text: word }),
     },
-    store: { session: undefined, life: 1, epoch: 'E', markSession: () => Promise.resolve() },
+    store: { session: undefined, life: { ordinal: 1, epoch: 'E' }, markSession: () => Promise.resolve() },
     clock,
   });
   return { connection, attempts: () => attempts, clock };

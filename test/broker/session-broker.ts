@@ -85,8 +85,7 @@ export class MarkedDisk implements SessionStore {
     generation: 7,
     phase: 'open',
   };
-  readonly life = 1;
-  readonly epoch = 'E';
+  readonly life = { ordinal: 1, epoch: 'E' };
   /** So many marks are refused yet. */
   fails = 0;
   /** While it is there, no mark is answered. */
@@ -129,7 +128,7 @@ export function startDevice(broker: SessionBroker, disk: MarkedDisk, protocol: P
     clock,
     traffic: {
       ...QUIET_TRAFFIC,
-      up: (link, _session, generation, held) =>
+      up: (link, _session, { generation }, held) =>
         void ups.push({ generation, held, sessionPresent: link.terms.sessionPresent }),
     },
   });

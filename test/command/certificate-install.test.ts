@@ -90,8 +90,7 @@ async function bench(t: TestContext): Promise<Bench> {
     opener,
     store: {
       session: { broker: BROKER, client: 'pump-42', root: 'fp/v1/pump-42', life: 1, generation: 1, phase: 'open' },
-      life: 1,
-      epoch: 'E',
+      life: { ordinal: 1, epoch: 'E' },
       markSession: () => Promise.resolve(),
     },
     traffic: {

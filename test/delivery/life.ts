@@ -35,7 +35,7 @@ interface CrashableFiles {
   readonly crash: () => Promise<void>;
 }
 
-function crashableFiles(directory: string): CrashableFiles {
+export function crashableFiles(directory: string): CrashableFiles {
   const real = ledgerFiles(directory);
   let dead = false;
   const underway = new Set<Promise<unknown>>();
@@ -76,7 +76,7 @@ function crashableFiles(directory: string): CrashableFiles {
 }
 
 /** Timers that end with their process. */
-function crashableClock(base: Clock): { readonly clock: Clock; readonly crash: () => void } {
+export function crashableClock(base: Clock): { readonly clock: Clock; readonly crash: () => void } {
   const timers = new Set<Timer>();
   let dead = false;
   const after: Clock['after'] = (ms, run) => {
@@ -208,9 +208,7 @@ export class Life {
       () => this.cut(),
       terms,
     );
-    const life = this.ledger.drainingLife;
-    assert.ok(life);
-    this.sender.attach(this.up.link, this.ledger.session?.generation ?? 0, life);
+    this.sender.attach(this.up.link, this.ledger.session?.generation ?? 0, key.life);
   }
 
   cut(): void {

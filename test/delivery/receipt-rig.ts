@@ -6,7 +6,7 @@ import { sale, temporaryDirectory } from '../ledger/rig.ts';
 import { Life, type LifeOptions, turn } from './life.ts';
 import { ModelBroker } from './model-broker.ts';
 
-const DEADLINE_MS = 10_000;
+const DEADLINE_MS = 60_000;
 
 export interface Text {
   readonly epoch: string;

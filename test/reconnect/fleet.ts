@@ -86,8 +86,7 @@ function connection(
     get session() {
       return session;
     },
-    life: 1,
-    epoch: `E${at}`,
+    life: { ordinal: 1, epoch: `E${at}` },
     markSession: (mark) => {
       session = mark;
       return Promise.resolve();

@@ -76,3 +76,25 @@ test('what waited for the consumer when the broker forgot all comes again by its
   // The agent's own first event, which the consumer had and had given no receipt for.
   assert.equal(repeats, 1);
 });
+
+test('with two epochs, a broker that forgets all costs repeats: no other client is suspected, and the new epoch arrives', async (t) => {
+  const stage = await setScriptedStage(t, { profile: EMQX_5, luck: 0.02, receipts: true });
+  await stage.sell(5);
+  await stage.settled();
+  const sold = (count: number): Promise<unknown> =>
+    until(() => new Set(stage.delivered()).size === count, `${count} sales`, DEADLINE_MS);
+  const first = stage.broker.onward.find(({ topic }) => topic.includes('/up/event/'));
+  const { epoch } = JSON.parse(first?.payload.toString('utf8') ?? '{}') as { readonly epoch: string };
+  // A consumer that knows a later copy of this ledger.
+  stage.broker.say(RECEIPT, Buffer.from(JSON.stringify({ epoch, through: 999, hash: 'A'.repeat(43) })), true);
+  await stage.saysWith('a ledger that is an old copy', ({ degraded }) => degraded.includes('ledger.forked'));
+  await stage.sell(3);
+  await sold(8);
+  stage.broker.restart('nothing');
+  await stage.sell(3);
+  await sold(11);
+  await stage.saysWith('nothing that waits', ({ ledger }) => ledger.unsent === 0);
+  const { connection } = await stage.statusWith('a connection', ({ connected }) => connected === true);
+  assert.equal(connection.takeovers, 0);
+  assert.deepEqual(stage.log(/not the one that this device made/), []);
+});
