@@ -17,7 +17,7 @@ import { diagnosticsCommand } from './command/diagnostics.ts';
 import { doctorRunCommand } from './command/doctor-run.ts';
 import { eventsCommands, type EventsDesk } from './command/events.ts';
 import { GroupDoor } from './command/group-door.ts';
-import { type HeldAnswer, HeldAnswers } from './command/held-answers.ts';
+import { HeldAnswers } from './command/held-answers.ts';
 import { HostReboot } from './command/host-reboot.ts';
 import { infoGetCommand } from './command/info-get.ts';
 import { Lease } from './command/lease.ts';
@@ -34,7 +34,7 @@ import { statusGetCommand } from './command/status-get.ts';
 import { DEVICE_BYTES_KEYS, redacted } from './redacted.ts';
 import { TelemetryPauses, type TelemetrySource } from './command/telemetry.ts';
 import type { DeviceConfig } from './config/schema.ts';
-import { Fault, reasonOf } from './fault.ts';
+import { reasonOf } from './fault.ts';
 import type {
   Boot,
   CertificateText,
@@ -117,7 +117,7 @@ export class AgentCommands {
   readonly #ring: LogRing;
   readonly #reboot: HostReboot;
   readonly #all: readonly Command[];
-  readonly #held = new HeldAnswers();
+  readonly #answers: HeldAnswers;
   readonly #install: CertificateInstall;
   readonly #desk: CommandDesk;
   readonly #groups: GroupDoor;
@@ -128,6 +128,7 @@ export class AgentCommands {
   constructor(options: AgentCommandsOptions) {
     const { config, ports, topics, samples, auditSink, session } = options;
     this.#options = options;
+    this.#answers = new HeldAnswers({ ...ports, link: options.link });
     this.#tail = new LogTail({ ...ports, publish: (payload) => samples.publish(topics.log, payload) });
     this.#ring = new LogRing(ports.clock, ports.logControl);
     const installing = (): string | undefined => (this.#install.isRunning ? 'certificate.install' : undefined);
@@ -201,7 +202,7 @@ export class AgentCommands {
   /** Once the link takes answers. */
   linkUp(): void {
     this.#install.linkUp();
-    this.#sendHeld().catch((error: unknown) => {
+    this.#answers.linkUp().catch((error: unknown) => {
       this.#options.ports.log.error('held answers failed', { reason: reasonOf(error) });
     });
   }
@@ -277,28 +278,7 @@ export class AgentCommands {
 
   async #respond(response: Response): Promise<void> {
     this.#schedule.answered(response.id, response.status);
-    try {
-      await this.#publish(response);
-    } catch (error) {
-      if (response.owed) this.#held.hold(response);
-      throw error;
-    }
-  }
-
-  async #publish({ topic, payload, correlationData }: HeldAnswer): Promise<void> {
-    const link = this.#options.link();
-    if (link === undefined) throw new Fault('broker.unreachable', 'no broker to answer to');
-    const correlation = correlationData === undefined ? {} : { correlationData };
-    await link.publish(topic, payload, { qos: 1, retain: false, ...correlation });
-  }
-
-  async #sendHeld(): Promise<void> {
-    for (const answer of this.#held.takeAll()) {
-      await this.#publish(answer).catch((error: unknown) => {
-        this.#options.ports.log.debug('held answer not sent', { topic: answer.topic, reason: reasonOf(error) });
-        this.#held.hold(answer);
-      });
-    }
+    await this.#answers.send(response, response.owed);
   }
 }
 

@@ -7,12 +7,13 @@
  */
 import { createHash } from 'node:crypto';
 import type { Topics } from '../broker/topics.ts';
-import { Fault, reasonOf } from '../fault.ts';
+import { reasonOf } from '../fault.ts';
 import type { Chance, Clock, EventSink, Log, SignatureJudge, StateStore } from '../ports.ts';
 import type { InboundMessage } from '../ports-broker.ts';
 import { Audit } from './audit.ts';
 import { CommandLedger, type CommandRecord } from './command-ledger.ts';
 import type { Command, Document, RunContext } from './command.ts';
+import type { Answer } from './held-answers.ts';
 import { isOn, judge, type Judged, type Policy } from './judge.ts';
 import { Outcomes } from './outcomes.ts';
 import { Rate } from './rate.ts';
@@ -51,10 +52,7 @@ export interface DeskOptions {
 }
 
 /** A response on its way out. */
-export interface Response {
-  readonly topic: string;
-  readonly payload: Buffer;
-  readonly correlationData: Buffer | undefined;
+export interface Response extends Answer {
   readonly command: string;
   readonly id: string;
   readonly status: Outcome['status'];
@@ -243,15 +241,8 @@ export class CommandDesk {
 
   async #send(place: Place, status: Outcome['status'], payload: Buffer, owed: boolean): Promise<void> {
     const { command, id, topic, correlationData } = place;
-    const response = { topic, payload, correlationData, command, id, status, owed };
-    const own = this.#options.topics.response(command, id);
-    try {
-      await this.#options.respond(response);
-    } catch (error) {
-      // The broker lets us answer below our own tree, whatever it says of a topic that the requester chose.
-      if (topic === own || !(error instanceof Fault) || error.code !== 'broker.forbidden') throw error;
-      await this.#options.respond({ ...response, topic: own });
-    }
+    const home = this.#options.topics.response(command, id);
+    await this.#options.respond({ topic, home, payload, correlationData, command, id, status, owed });
   }
 
   #contextOf(place: Place, by: string | undefined): RunContext {

@@ -16,6 +16,7 @@ export const PACKET_TYPE = {
   pubrec: 5,
   pubrel: 6,
   pubcomp: 7,
+  subscribe: 8,
 } as const;
 
 export class PacketSplitter {

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as v from 'valibot';
 import { type Command, CommandFailure, defineCommand, type RunContext } from '../../src/command/command.ts';
-import { HeldAnswers } from '../../src/command/held-answers.ts';
 import { Fault } from '../../src/fault.ts';
 import { until } from '../rig/wait.ts';
 import { codeOf, DEADLINE_MS, deskRig, ROOT } from './desk-rig.ts';
@@ -130,14 +129,4 @@ test('a failure says its own code, and a refusal that nothing was begun', async 
       ['failed', 'command.failed'],
     ],
   );
-});
-
-test('answers held for the next link leave in order, at most 64 of them', () => {
-  const held = new HeldAnswers();
-  for (let at = 0; at < 70; at += 1) {
-    held.hold({ topic: String(at), payload: Buffer.alloc(0), correlationData: undefined });
-  }
-  const topics = held.takeAll().map(({ topic }) => topic);
-  assert.deepEqual([topics.length, topics[0], topics.at(-1)], [64, '6', '69']);
-  assert.deepEqual(held.takeAll(), []);
 });

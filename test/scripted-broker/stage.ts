@@ -32,6 +32,8 @@ export interface StageOptions {
   readonly fields?: number;
   /** `ledger.receipts`: the test then sends them. */
   readonly receipts?: boolean;
+  /** `commands` of device.json. */
+  readonly commands?: Readonly<Record<string, 'on'>>;
 }
 
 export interface Status {
@@ -196,7 +198,10 @@ interface Route {
  * A second stream, so that one can be refused alone; a keep alive that the faster clock does not make too short; and a
  * heartbeat of a second of this clock.
  */
-async function changeDeviceFile(path: string, { fields = 0, receipts = false }: StageOptions): Promise<void> {
+async function changeDeviceFile(
+  path: string,
+  { fields = 0, receipts = false, commands = {} }: StageOptions,
+): Promise<void> {
   const document = JSON.parse(await readFile(path, 'utf8')) as {
     readonly broker: object;
     readonly ledger: object;
@@ -212,6 +217,7 @@ async function changeDeviceFile(path: string, { fields = 0, receipts = false }: 
     broker: { ...document.broker, keepAlive: '1h', connectTimeout: '1m', heartbeat: '20s' },
     ledger: { ...document.ledger, ...(receipts ? { receipts } : {}) },
     sensors: [{ ...sensor, routes: [...sensor.routes, alarm, ...(fields > 0 ? [long] : [])] }],
+    commands,
     log: { level: 'debug' },
   };
   await writeFile(path, JSON.stringify(changed));
