@@ -87,6 +87,7 @@ export async function collectCommand(args: readonly string[]): Promise<number> {
     receipts: !values['no-receipts'],
     hold: () => gate?.hold(),
     release: () => gate?.release(),
+    connected: () => client.connected,
     publish: async (topic, payload) => {
       await client.publishAsync(topic, payload, { qos: 1, retain: true });
     },
@@ -127,10 +128,10 @@ async function runUntilEnd(
       if (!connected && untilMs !== undefined) resolve('no connection came up');
     });
   });
-  client.on('message', (topic, payload) => {
+  client.on('message', (topic, payload, { retain }) => {
     heardMs = performance.now();
     const levels = topic.slice(prefix.length + 1).split('/');
-    collector.take(levels[0] ?? '', levels.slice(1).join('/'), payload);
+    collector.take(levels[0] ?? '', levels.slice(1).join('/'), payload, retain);
   });
   client.connect();
   const beat = setInterval(() => void collector.say().catch((error: unknown) => tell(reasonOf(error))), SAY_MS);
@@ -140,7 +141,7 @@ async function runUntilEnd(
     if (untilMs === undefined) return;
     const look = setInterval(() => {
       const quiet = performance.now() - heardMs >= untilMs;
-      if (!quiet || collector.devices.length === 0 || !collector.devices.every(({ book }) => book.complete)) return;
+      if (!quiet || collector.devices.length === 0 || !collector.devices.every(({ book }) => book.done)) return;
       clearInterval(look);
       resolve(undefined);
     }, SAY_MS);
@@ -149,12 +150,16 @@ async function runUntilEnd(
   clearInterval(beat);
   clearInterval(bar);
   await collector.flush();
-  await collector.say();
-  // A client that is not connected may wait for ever for its goodbye.
-  const said = client.connected ? client.endAsync(false).catch(() => undefined) : undefined;
-  await Promise.race([said, new Promise((resolve) => setTimeout(resolve, GOODBYE_MS).unref())]);
+  // A client that is not connected may wait for ever to say what is left, and for its goodbye.
+  await within(GOODBYE_MS, collector.sayLast());
+  if (client.connected) await within(GOODBYE_MS, client.endAsync(false));
   client.end(true);
   return refused;
+}
+
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const over = new Promise((resolve) => setTimeout(resolve, ms).unref());
+  await Promise.race([work.catch(() => undefined), over]);
 }
 
 function showProgress(collector: Collector): void {
@@ -178,11 +183,22 @@ async function report(
 ): Promise<number> {
   const { figures, devices } = collector;
   const epochs = devices.flatMap(({ device, book }) =>
-    book.epochs.map((epoch) => ({ device, epoch, through: book.through(epoch), missing: book.missing(epoch) })),
+    book.epochs.map((epoch) => ({
+      device,
+      epoch,
+      through: book.through(epoch),
+      missing: book.missing(epoch),
+      lost: book.lost(epoch),
+    })),
   );
   const complete = devices.every(({ book }) => book.complete);
   const text = [
-    ...epochs.map((one) => `${one.device} ${one.epoch}: through ${one.through}, ${one.missing.length} ranges missing`),
+    ...epochs.map(({ device, epoch, through, missing, lost }) => {
+      const known = `${device} ${epoch}: through ${through}, ${missing.length} ranges missing`;
+      return lost.length === 0
+        ? known
+        : `${known}, lost for ever ${lost.map((range) => range.join(' to ')).join(', ')}`;
+    }),
     `${figures.stored} events stored, ${figures.repeats} repeats removed, ${figures.forks} forks, ${figures.unreadable} unreadable, ${figures.problems} bad`,
   ];
   if (json) process.stdout.write(`${JSON.stringify({ ...figures, out: given.out, complete, epochs })}\n`);
@@ -191,7 +207,7 @@ async function report(
     writeStderr(`broker refuses: ${refused}\n`);
     return EXIT.brokerUnavailable;
   }
-  const sound = figures.forks + figures.unreadable + figures.problems === 0;
+  const sound = figures.forks + figures.unreadable + figures.problems + figures.lost === 0;
   return sound && (given.untilMs === undefined || complete) ? EXIT.done : EXIT.failed;
 }
 

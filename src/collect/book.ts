@@ -1,25 +1,18 @@
 /**
- * What a consumer knows of one device: which events of which epoch it has, which are missing, and what its receipt says.
- * Pure but for the hashes, which it is handed. A receipt for an epoch says that the consumer is done with the epochs before
- * it; so an older one is completed first.
+ * What a consumer knows of one device, over all its epochs, and what its receipt says. Pure. A receipt for an epoch says
+ * that the consumer is done with the epochs before it; so an older one is completed first. What is missing is given up on
+ * the device's word alone, never because time passed: it was asked for, and a status that came afterwards says that the
+ * device does not keep it. It is lost then, which is told and kept, and the receipt goes on behind it.
  */
-import { type Interval, IntervalSet } from '../ledger/intervals.ts';
+import type { Interval } from '../ledger/intervals.ts';
+import type { DeviceWord } from './device-word.ts';
+import { EpochBook, type EpochRecord, type Kept } from './epoch-book.ts';
+import { SEQ_MAX } from './event-text.ts';
 
 /** Ranges of one receipt. */
 const WANT_MAX = 64;
-
-export interface EpochFacts {
-  readonly epoch: string;
-  /** What `ledger.epoch` says of the one before: '' for the first. */
-  readonly oldEpoch: string;
-  readonly oldLast: number;
-}
-
-/** The kept events of an epoch. */
-export interface Kept {
-  readonly had: IntervalSet;
-  hashAt(seq: number): string | undefined;
-}
+/** Gaps and losses of a device, which are kept on disk as one document. */
+const PIECES_MAX = 10_000;
 
 export interface Receipt {
   readonly epoch: string;
@@ -28,119 +21,157 @@ export interface Receipt {
   readonly want: readonly Interval[];
 }
 
-interface Epoch {
-  readonly kept: Kept;
-  facts: EpochFacts;
-  /** Will never come: named by `ledger.gap`, or no longer on the device. */
-  readonly gone: IntervalSet;
-  /** The newest sequence that the device is known to have used. */
-  last: number;
+export interface Loss {
+  readonly epoch: string;
+  readonly ranges: readonly Interval[];
 }
 
 export class DeviceBook {
-  readonly #epochs = new Map<string, Epoch>();
+  /** In the order in which they were seen first, or as the device lists them. */
+  readonly #epochs = new Map<string, EpochBook>();
 
   /** In the order in which they followed each other, as far as that is known. */
   get epochs(): readonly string[] {
-    return this.#ordered().map(({ facts }) => facts.epoch);
+    return this.#ordered().map(({ name }) => name);
   }
 
-  open(facts: EpochFacts, kept: Kept): void {
-    const known = this.#epochs.get(facts.epoch);
-    if (known === undefined) {
-      const last = kept.had.intervals().at(-1)?.[1] ?? 0;
-      this.#epochs.set(facts.epoch, { kept, facts, gone: new IntervalSet(), last });
-    }
+  /** What is to be kept on disk. */
+  get records(): readonly EpochRecord[] {
+    return [...this.#epochs.values()].map(({ record }) => record);
   }
 
-  /** A `ledger.epoch` event says which epoch came before, and through where. */
-  follows(facts: EpochFacts): void {
-    const known = this.#epochs.get(facts.epoch);
-    if (known !== undefined) known.facts = facts;
+  open(record: EpochRecord, kept: Kept): void {
+    if (this.#epochs.has(record.epoch)) return;
+    this.#epochs.set(record.epoch, new EpochBook(record, kept));
+    this.#link();
   }
 
   has(epoch: string): boolean {
     return this.#epochs.has(epoch);
   }
 
-  factsOf(epoch: string): EpochFacts | undefined {
-    return this.#epochs.get(epoch)?.facts;
+  /** A `ledger.epoch` event says which epoch came before, and through where. Whether that is news. */
+  follows(epoch: string, oldEpoch: string, oldLast: number): boolean {
+    const known = this.#epochs.get(epoch);
+    if (known === undefined || (known.oldEpoch === oldEpoch && known.oldLast === oldLast)) return false;
+    known.oldEpoch = oldEpoch;
+    known.oldLast = oldLast;
+    this.#link();
+    return true;
   }
 
-  /** An event came, or the status named it. */
-  sawLast(epoch: string, seq: number): void {
+  /** An event came; it is had once it is on stable storage. */
+  came(epoch: string, seq: number): void {
     const known = this.#epochs.get(epoch);
-    if (known !== undefined) known.last = Math.max(known.last, seq);
+    if (known === undefined) return;
+    known.came.add(seq);
+    known.last = Math.max(known.last, seq);
   }
 
-  /** A `ledger.gap` event names sequences that will never come, or the status says that the ledger begins behind them. */
-  neverComes(epoch: string, from: number, through: number): void {
+  /** A `ledger.gap` event names sequences that will never come. Whether that is news. */
+  neverComes(epoch: string, from: number, through: number): boolean {
     const known = this.#epochs.get(epoch);
-    if (known !== undefined && from >= 1 && through >= from) known.gone.add(from, through);
+    if (known === undefined || known.gaps.covers(from, through) || this.#pieces >= PIECES_MAX) return false;
+    known.gaps.add(from, through);
+    return true;
   }
 
-  /** Sequences below `first` that were never had: the device does not keep them any more. */
-  lostBefore(epoch: string, first: number): Interval[] {
+  /** A receipt that asks for these was sent. */
+  asked(epoch: string, ranges: readonly Interval[]): void {
     const known = this.#epochs.get(epoch);
-    if (known === undefined) return [];
-    return missingOf(known, 1, first - 1);
+    for (const [from, through] of ranges) known?.asked.add(from, through);
+  }
+
+  /**
+   * The device says what it keeps; each epoch that it names is open. `fresh`: it says so now; false: the broker had kept
+   * it. Gives what is lost by that, and whether the records changed.
+   */
+  hear({ keeps, whole }: DeviceWord, fresh: boolean): { readonly lost: readonly Loss[]; readonly changed: boolean } {
+    let changed = false;
+    for (const { epoch, first, last } of keeps) {
+      const known = this.#epochs.get(epoch);
+      if (known === undefined) continue;
+      known.last = Math.max(known.last, last);
+      // A card that was thought to be gone is back: what it has must not pass for lost in a receipt.
+      changed = known.keptFrom(first) || changed;
+      this.#epochs.delete(epoch);
+      this.#epochs.set(epoch, known);
+    }
+    const firsts = new Map(keeps.map(({ epoch, first }) => [epoch, first]));
+    const lost: Loss[] = [];
+    for (const known of this.#epochs.values()) {
+      const first = firsts.get(known.name) ?? (whole ? SEQ_MAX + 1 : 0);
+      known.denied = whole && !firsts.has(known.name);
+      const ranges = fresh ? known.goneBefore(first, PIECES_MAX - this.#pieces) : [];
+      if (ranges.length > 0) lost.push({ epoch: known.name, ranges });
+    }
+    return { lost, changed: changed || lost.length > 0 };
   }
 
   through(epoch: string): number {
-    const known = this.#epochs.get(epoch);
-    return known === undefined ? 0 : throughOf(known);
+    return this.#epochs.get(epoch)?.through ?? 0;
   }
 
   missing(epoch: string): readonly Interval[] {
-    const known = this.#epochs.get(epoch);
-    return known === undefined ? [] : missingOf(known, 1, known.last);
+    return this.#epochs.get(epoch)?.missing() ?? [];
   }
 
-  /** Nothing is missing of what the device is known to have accepted. */
+  /** Never came, and the device does not keep it. */
+  lost(epoch: string): readonly Interval[] {
+    return this.#epochs.get(epoch)?.lost ?? [];
+  }
+
+  get lostEvents(): number {
+    const ranges = [...this.#epochs.values()].flatMap(({ lost }) => lost);
+    return ranges.reduce((events, [from, through]) => events + through - from + 1, 0);
+  }
+
+  /** Nothing more is to come of what the device is known to have accepted. */
+  get done(): boolean {
+    const all = [...this.#epochs.values()];
+    return all.length > 0 && all.every((epoch) => epoch.done);
+  }
+
+  /** Nothing is missing or lost of what the device is known to have accepted. */
   get complete(): boolean {
-    const all = this.#ordered();
-    return all.length > 0 && all.every((epoch) => throughOf(epoch) >= epoch.last);
+    return this.done && this.lostEvents === 0;
   }
 
   /** What the consumer has to say now. `asks`: whether a missing range is old enough to be asked for. */
   receipt(asks: boolean): Receipt | undefined {
     const all = this.#ordered();
-    const due = all.find((epoch) => throughOf(epoch) < epoch.last) ?? all.at(-1);
+    const due = all.find(({ done }) => !done) ?? all.findLast(({ denied }) => !denied) ?? all.at(-1);
     if (due === undefined) return undefined;
-    let through = throughOf(due);
-    const want = asks ? missingOf(due, through + 1, due.last).slice(0, WANT_MAX) : [];
+    const want = asks ? due.missing().slice(0, WANT_MAX) : [];
     // The hash must be of an event: what will never come has none.
-    while (through > 0 && !due.kept.had.has(through)) through -= 1;
-    return { epoch: due.facts.epoch, through, hash: due.kept.hashAt(through), want };
+    const through = due.kept.had.lastPresent(due.through);
+    return { epoch: due.name, through, hash: due.kept.hashAt(through), want };
   }
 
-  #ordered(): readonly Epoch[] {
-    const left = [...this.#epochs.values()];
-    const ordered: Epoch[] = [];
-    while (left.length > 0) {
-      const at = left.findIndex(({ facts }) => !left.some((one) => one.facts.epoch === facts.oldEpoch));
-      ordered.push(...left.splice(Math.max(0, at), 1));
+  get #pieces(): number {
+    return [...this.#epochs.values()].reduce((sum, { pieces }) => sum + pieces, 0);
+  }
+
+  /** Where an epoch ends is known from the one after it. */
+  #link(): void {
+    for (const { oldEpoch, oldLast } of this.#epochs.values()) {
+      const before = this.#epochs.get(oldEpoch);
+      if (before !== undefined) before.last = Math.max(before.last, oldLast);
     }
-    for (const { facts } of ordered) {
-      const before = this.#epochs.get(facts.oldEpoch);
-      if (before !== undefined) before.last = Math.max(before.last, facts.oldLast);
+  }
+
+  /** One that is named as the one before stands before; two that name each other are in the order of their coming. */
+  #ordered(): readonly EpochBook[] {
+    const ordered = new Set<EpochBook>();
+    for (const one of this.#epochs.values()) {
+      const chain = new Set<EpochBook>();
+      let at: EpochBook | undefined = one;
+      while (at !== undefined && !ordered.has(at) && !chain.has(at)) {
+        chain.add(at);
+        at = this.#epochs.get(at.oldEpoch);
+      }
+      for (const epoch of [...chain].reverse()) ordered.add(epoch);
     }
-    return ordered;
+    return [...ordered];
   }
-}
-
-function throughOf({ kept, gone }: Epoch): number {
-  let through = 0;
-  for (;;) {
-    const next = gone.nextAbsent(kept.had.nextAbsent(through + 1)) - 1;
-    if (next === through) return through;
-    through = next;
-  }
-}
-
-function missingOf({ kept, gone }: Epoch, from: number, through: number): Interval[] {
-  const missing = new IntervalSet(through < from ? [] : [[from, through]]);
-  for (const [low, high] of kept.had.within(from, through)) missing.deleteRange(low, high);
-  for (const [low, high] of gone.within(from, through)) missing.deleteRange(low, high);
-  return missing.intervals();
 }

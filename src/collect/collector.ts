@@ -8,21 +8,15 @@ import { Fault, reasonOf, systemCodeOf } from '../fault.ts';
 import { KeyRing } from '../ledger/key-ring.ts';
 import type { VerifyingKey } from '../ledger/signature.ts';
 import type { StateDocument, StateStore } from '../ports.ts';
-import { DeviceBook, type EpochFacts } from './book.ts';
-import { isDeviceName, isEpochName, readEvent, type ReceivedEvent } from './event-text.ts';
+import { DeviceBook, type Loss } from './book.ts';
+import { type DeviceState, isRange, parseDeviceState, withKey } from './device-state.ts';
+import { readWord } from './device-word.ts';
+import { isDeviceName, isEpochName, isSequence, readEvent, type ReceivedEvent } from './event-text.ts';
+import { ReceiptPublisher } from './receipt-publisher.ts';
 import type { Apart, Store } from './store.ts';
 
-/** A missing event may only be on its way: it is asked for when it has been missing for this long, milliseconds. */
-const ASK_AFTER_MS = 3000;
-/** And again when nothing came. */
-const ASK_AGAIN_MS = 30_000;
-/** Between two receipts of one device. */
-const RECEIPT_MS = 500;
 /** Lives of one device's ledger, each with a file of hashes: more is no device that sells, and opens files without end. */
 const EPOCHS_MAX = 256;
-/** Keys that one device named, the newest ones; SubjectPublicKeyInfo in base64 has 60 or 124 letters. */
-const KEYS_MAX = 64;
-const KEY_LETTERS_MAX = 1024;
 /** Hashes that later events claim of ones that are not here yet. */
 const CLAIMS_MAX = 10_000;
 
@@ -37,6 +31,7 @@ export interface CollectorOptions {
   /** Nothing that comes in is acknowledged until `release`. */
   readonly hold: () => void;
   readonly release: () => void;
+  readonly connected: () => boolean;
   readonly publish: (topic: string, payload: Buffer) => Promise<void>;
   /** Milliseconds that never jump; and the day, as in 2026-11-24. */
   readonly nowMs: () => number;
@@ -53,30 +48,19 @@ export interface CollectFigures {
   readonly unreadable: number;
   readonly problems: number;
   readonly receipts: number;
+  /** Events that never came and are no longer on their device, those of earlier runs too. */
+  readonly lost: number;
 }
 
 interface Device {
   readonly name: string;
-  readonly topics: Topics;
   readonly book: DeviceBook;
   readonly ring: KeyRing;
-  readonly kept: StateDocument<KeptDevice>;
-  /** What is to be in `kept`, with what waits to be written. */
-  keeps: KeptDevice;
+  readonly kept: StateDocument<DeviceState>;
+  keys: readonly string[];
   /** By epoch and sequence: the hash that the event behind it names. */
   readonly claims: Map<string, string>;
-  /** Since when something is missing; undefined: nothing is. */
-  missingMs: number | undefined;
-  askedMs: number;
-  asked: number;
-  saidMs: number;
-  said: string;
-}
-
-/** What must outlive a restart and is in no event file that is read again. */
-interface KeptDevice {
-  readonly epochs: readonly EpochFacts[];
-  readonly keys: readonly string[];
+  readonly receipts: ReceiptPublisher;
 }
 
 export class Collector {
@@ -86,7 +70,8 @@ export class Collector {
   /** What waits to be written, and what of it has its place already, by identity. */
   #batch: ReceivedEvent[] = [];
   #inBatch = new Map<string, string>();
-  readonly #unkept = new Set<Device>();
+  /** Devices of which something was learned that is not written down yet. */
+  readonly #learned = new Set<Device>();
   #writing: Promise<void> | undefined;
   /** Something could not be written: nothing is acknowledged any more. */
   #failed = false;
@@ -99,7 +84,8 @@ export class Collector {
   }
 
   get figures(): CollectFigures {
-    return { ...this.#figures };
+    const books = [...this.#devices.values()].map(({ book }) => book);
+    return { ...this.#figures, lost: books.reduce((sum, { lostEvents }) => sum + lostEvents, 0) };
   }
 
   get devices(): readonly { readonly device: string; readonly book: DeviceBook }[] {
@@ -111,12 +97,15 @@ export class Collector {
     for (const { device } of this.#options.store.known) await this.#device(device);
   }
 
-  /** A message came in; it must not be acknowledged before `release` is called. In the order of their coming. */
-  take(device: string, meaning: string, payload: Buffer): void {
+  /**
+   * A message came in; it must not be acknowledged before `release` is called. In the order of their coming. `old`: the
+   * broker had kept it for whoever subscribes.
+   */
+  take(device: string, meaning: string, payload: Buffer, old = false): void {
     this.#options.hold();
     this.#unread += 1;
     this.#opening = this.#opening
-      .then(() => this.#read(device, meaning, payload))
+      .then(() => this.#read(device, meaning, payload, old))
       .catch((error: unknown) => this.#fail(error));
   }
 
@@ -128,14 +117,19 @@ export class Collector {
 
   /** Says what is due: called now and then. */
   async say(): Promise<void> {
-    for (const device of this.#devices.values()) await this.#sayReceipt(device);
+    await Promise.all([...this.#devices.values()].map(({ receipts }) => receipts.say()));
+  }
+
+  /** Says all that is still to be said. It may take as long as the connection is away. */
+  async sayLast(): Promise<void> {
+    await Promise.all([...this.#devices.values()].map(({ receipts }) => receipts.sayLast()));
   }
 
   /** Only what the disk does may end the program: a message that did would come again at each start, for all devices. */
-  async #read(name: string, meaning: string, payload: Buffer): Promise<void> {
+  async #read(name: string, meaning: string, payload: Buffer, old: boolean): Promise<void> {
     try {
       // The name becomes one of files.
-      if (isDeviceName(name)) this.#take(await this.#device(name), meaning, payload);
+      if (isDeviceName(name)) this.#take(await this.#device(name), meaning, payload, old);
       else this.#unreadable(name, 'the topic names no device', payload);
     } catch (error) {
       if (systemCodeOf(error) !== undefined || (error instanceof Fault && error.code === 'state.disk')) throw error;
@@ -146,9 +140,9 @@ export class Collector {
     this.#write().catch((error: unknown) => this.#fail(error));
   }
 
-  #take(device: Device, meaning: string, payload: Buffer): void {
+  #take(device: Device, meaning: string, payload: Buffer, old: boolean): void {
     if (meaning.startsWith('up/event/')) this.#takeEvent(device, payload);
-    else if (meaning === 'up/status') this.#takeStatus(device, payload);
+    else if (meaning === 'up/status') this.#takeStatus(device, payload, old);
   }
 
   #unreadable(device: string, reason: string, payload: Buffer): void {
@@ -170,10 +164,7 @@ export class Collector {
     const index = this.#options.store.index(device.name, epoch);
     const place = `${device.name} ${epoch} ${seq}`;
     const known = this.#inBatch.get(place) ?? index.hashAt(seq);
-    if (known === hash) {
-      this.#figures.repeats += 1;
-      return;
-    }
+    if (known === hash) return this.#takeRepeat(device, event);
     if (known !== undefined) {
       this.#figures.forks += 1;
       this.#apart('forks', payload);
@@ -182,55 +173,66 @@ export class Collector {
     }
     this.#inBatch.set(place, hash);
     this.#batch.push(event);
-    device.book.sawLast(epoch, seq);
-    this.#learn(device, event);
-    if (this.#options.verify) this.#check(device, event);
+    device.book.came(epoch, seq);
+    const sound = !this.#options.verify || this.#check(device, event);
+    this.#learn(device, event, sound);
   }
 
-  /** What the agent's own events say of the ledger. */
-  #learn(device: Device, { epoch, text }: ReceivedEvent): void {
-    const { book, keeps } = device;
+  /** It may be sent again on request, to be learned from by who could not judge it, or has forgotten. */
+  #takeRepeat(device: Device, event: ReceivedEvent): void {
+    this.#figures.repeats += 1;
+    const { text, bytes } = event;
+    if (text.stream !== 'agent' || (text.type !== 'ledger.gap' && text.type !== 'ledger.epoch')) return;
+    this.#learn(device, event, !this.#options.verify || device.ring.judge(bytes, text) === undefined);
+  }
+
+  /** What the agent's own events say of the ledger. One that is not sound makes nothing count as had. */
+  #learn(device: Device, { epoch, text }: ReceivedEvent, sound: boolean): void {
     if (text.stream !== 'agent') return;
+    const { book, ring } = device;
     const value = (name: string): string => {
       const found = text.data?.[name]?.value;
       return typeof found === 'string' ? found : '';
     };
-    if (text.type === 'ledger.gap') book.neverComes(value('epoch'), Number(value('from')), Number(value('through')));
-    else if (text.type === 'ledger.key') this.#keep(device, { keys: withKey(keeps.keys, value('public')) });
-    else if (text.type === 'ledger.epoch' && isEpochName(value('old_epoch'))) {
-      const facts = { epoch, oldEpoch: value('old_epoch'), oldLast: Number(value('old_last')) };
-      book.follows(facts);
-      this.#keep(device, { epochs: [...keeps.epochs.filter((one) => one.epoch !== epoch), facts] });
+    const number = (name: string): number => (/^[0-9]{1,10}$/.test(value(name)) ? Number(value(name)) : -1);
+    let news = false;
+    if (text.type === 'ledger.key') {
+      ring.learn(value('public'));
+      const keys = withKey(device.keys, value('public'));
+      news = keys.at(-1) !== device.keys.at(-1);
+      device.keys = keys;
+    } else if (text.type === 'ledger.gap' && sound) {
+      const [of, from, through] = [value('epoch'), number('from'), number('through')];
+      if (!isEpochName(of) || !isRange([from, through])) return;
+      this.#open(device, of);
+      news = book.neverComes(of, from, through);
+    } else if (text.type === 'ledger.epoch' && sound) {
+      const [oldEpoch, oldLast] = [value('old_epoch'), number('old_last')];
+      if (!isEpochName(oldEpoch) || !isSequence(oldLast)) return;
+      this.#open(device, oldEpoch);
+      news = book.follows(epoch, oldEpoch, oldLast);
     }
+    if (news) this.#learned.add(device);
   }
 
-  #keep(device: Device, change: Partial<KeptDevice>): void {
-    for (const key of change.keys ?? []) device.ring.learn(key);
-    device.keeps = { ...device.keeps, ...change };
-    this.#unkept.add(device);
-  }
-
-  /** Before the events that say it: one that is kept is a repeat when it comes again, and nobody learns from it. */
-  async #writeKept(): Promise<void> {
-    const devices = [...this.#unkept];
-    this.#unkept.clear();
-    await Promise.all(devices.map((device) => device.kept.write(device.keeps)));
-  }
-
-  #check(device: Device, event: ReceivedEvent): void {
+  /** Tells what is wrong with it; whether nothing is. */
+  #check(device: Device, event: ReceivedEvent): boolean {
     const { epoch, seq, prev, hash, bytes, text } = event;
     const hashOf = (at: number): string | undefined =>
       this.#inBatch.get(`${device.name} ${epoch} ${at}`) ?? this.#options.store.index(device.name, epoch).hashAt(at);
     const before = seq > 1 ? hashOf(seq - 1) : undefined;
     const claimed = device.claims.get(`${epoch} ${seq}`);
     device.claims.delete(`${epoch} ${seq}`);
-    if (before !== undefined && before !== prev) this.#problem(event, 'does not chain to the event before');
-    if (seq === 1 && prev !== '') this.#problem(event, 'is the first and names an event before');
-    if (claimed !== undefined && claimed !== hash) this.#problem(event, 'is not what the event behind it chains to');
     if (before === undefined && seq > 1 && device.claims.size < CLAIMS_MAX)
       device.claims.set(`${epoch} ${seq - 1}`, prev);
-    const fault = device.ring.judge(bytes, text);
-    if (fault !== undefined) this.#problem(event, fault);
+    const faults = [
+      before !== undefined && before !== prev ? 'does not chain to the event before' : undefined,
+      seq === 1 && prev !== '' ? 'is the first and names an event before' : undefined,
+      claimed !== undefined && claimed !== hash ? 'is not what the event behind it chains to' : undefined,
+      device.ring.judge(bytes, text),
+    ].filter((fault) => fault !== undefined);
+    for (const fault of faults) this.#problem(event, fault);
+    return faults.length === 0;
   }
 
   #problem({ device, epoch, seq }: ReceivedEvent, what: string): void {
@@ -239,54 +241,54 @@ export class Collector {
     this.#options.tell(`BAD: ${device} ${epoch} seq ${seq}: ${what}`);
   }
 
-  #takeStatus(device: Device, payload: Buffer): void {
-    const { epoch, first, last } = ledgerOf(payload);
-    if (epoch === undefined) return;
-    this.#open(device, epoch);
-    for (const [from, through] of device.book.lostBefore(epoch, first)) {
-      device.book.neverComes(epoch, from, through);
-      this.#options.tell(`${device.name} ${epoch}: ${from} to ${through} are no longer on the device`);
-    }
-    device.book.sawLast(epoch, last);
+  #takeStatus(device: Device, payload: Buffer, old: boolean): void {
+    const word = readWord(payload);
+    if (word === undefined) return;
+    for (const { epoch } of word.keeps) this.#open(device, epoch);
+    const { lost, changed } = device.book.hear(word, !old);
+    if (changed) this.#learned.add(device);
+    for (const one of lost) this.#options.tell(`LOST: ${device.name} ${one.epoch}: ${rangesText(one)}`);
   }
 
   /** Throws when the device names too many. */
-  #open({ name, book }: Device, epoch: string): void {
+  #open(device: Device, epoch: string): void {
+    const { name, book } = device;
     if (book.has(epoch)) return;
     if (book.epochs.length >= EPOCHS_MAX) throw new Error(`the device has ${EPOCHS_MAX} epochs already`);
     book.open({ epoch, oldEpoch: '', oldLast: 0 }, this.#options.store.index(name, epoch));
+    this.#learned.add(device);
   }
 
   async #device(name: string): Promise<Device> {
     const known = this.#devices.get(name);
     if (known !== undefined) return known;
-    const { store, state, topicsFor, pinned } = this.#options;
-    const kept = await state.open(`device-${name}`, parseKept, { epochs: [], keys: [] });
+    const { store, state, pinned } = this.#options;
+    const kept = await state.open(`device-${name}`, parseDeviceState, { epochs: [], keys: [] });
     // Without it the receipts would be for another order of epochs, and it would be written over.
     const unread = await kept.readAgain?.();
     if (unread !== undefined) throw new Fault('state.disk', unread);
     const book = new DeviceBook();
+    for (const record of kept.value.epochs) book.open(record, store.index(name, record.epoch));
     for (const { device, epoch } of store.known) {
-      if (device !== name) continue;
-      const facts = kept.value.epochs.find((one) => one.epoch === epoch);
-      book.open(facts ?? { epoch, oldEpoch: '', oldLast: 0 }, store.index(device, epoch));
+      if (device === name) book.open({ epoch, oldEpoch: '', oldLast: 0 }, store.index(device, epoch));
     }
     const ring = new KeyRing(pinned);
-    for (const key of kept.value.keys) ring.learn(key);
-    const made: Device = {
-      name,
-      topics: topicsFor(name),
+    const { keys } = kept.value;
+    for (const key of keys) ring.learn(key);
+    const receipts = new ReceiptPublisher({
+      ...this.#options,
+      device: name,
+      topic: this.#options.topicsFor(name).receipt,
       book,
-      ring,
-      kept,
-      keeps: kept.value,
-      claims: new Map(),
-      missingMs: undefined,
-      askedMs: Number.NEGATIVE_INFINITY,
-      asked: 0,
-      saidMs: Number.NEGATIVE_INFINITY,
-      said: '',
-    };
+      onSent: () => {
+        this.#figures.receipts += 1;
+      },
+      onAsked: () => {
+        this.#learned.add(made);
+        this.#write().catch((error: unknown) => this.#fail(error));
+      },
+    });
+    const made: Device = { name, book, ring, kept, keys, claims: new Map(), receipts };
     this.#devices.set(name, made);
     return made;
   }
@@ -301,10 +303,13 @@ export class Collector {
     // A turn late: what this chunk still brings rides in the same sync.
     await new Promise<void>((resolve) => setImmediate(resolve));
     try {
-      while (this.#batch.length > 0) {
+      while (this.#batch.length > 0 || this.#learned.size > 0) {
         const batch = this.#batch;
         this.#batch = [];
-        await this.#writeKept();
+        const learned = [...this.#learned];
+        this.#learned.clear();
+        await Promise.all(learned.map(({ kept, book, keys }) => kept.write({ epochs: book.records, keys })));
+        if (batch.length === 0) continue;
         await this.#options.store.append(batch, this.#options.day());
         this.#figures.stored += batch.length;
         for (const { device, epoch, seq } of batch) this.#inBatch.delete(`${device} ${epoch} ${seq}`);
@@ -317,62 +322,16 @@ export class Collector {
     }
   }
 
-  async #sayReceipt(device: Device): Promise<void> {
-    const { receipts, nowMs, publish } = this.#options;
-    const now = nowMs();
-    if (!receipts || now - device.saidMs < RECEIPT_MS) return;
-    const missing = device.book.receipt(true)?.want.length ?? 0;
-    device.missingMs = missing === 0 ? undefined : (device.missingMs ?? now);
-    const asks = device.missingMs !== undefined && now - device.missingMs >= ASK_AFTER_MS;
-    const due = device.book.receipt(asks && now - device.askedMs >= ASK_AGAIN_MS);
-    if (due === undefined) return;
-    const { want, ...said } = due;
-    if (want.length === 0 && JSON.stringify(said) === device.said) return;
-    device.saidMs = now;
-    if (want.length > 0) {
-      device.askedMs = now;
-      device.asked += 1;
-      this.#options.tell(`${device.name} ${due.epoch}: asks for ${want.length} ranges again`);
-    }
-    // `asked` makes a receipt that asks once more another one: a device honours each once.
-    const document = want.length === 0 ? said : { ...said, want, asked: `${Date.now()}-${device.asked}` };
-    try {
-      await publish(device.topics.receipt, Buffer.from(JSON.stringify(document), 'utf8'));
-      device.said = JSON.stringify(said);
-      this.#figures.receipts += 1;
-    } catch (error) {
-      this.#options.tell(`receipt for ${device.name} not sent: ${String(error)}`);
-    }
-  }
-
   #apart(what: Apart, line: Buffer | string): void {
     this.#options.store.keepApart(what, line);
   }
 }
 
-/** The newest last. What is no key is none to keep: its event says it, and a document has a bound. */
-function withKey(keys: readonly string[], key: string): readonly string[] {
-  if (key === '' || key.length > KEY_LETTERS_MAX) return keys;
-  return [...keys.filter((one) => one !== key), key].slice(-KEYS_MAX);
-}
+/** So many are told by their numbers. */
+const RANGES_TOLD = 8;
 
-function ledgerOf(payload: Buffer): { epoch: string | undefined; first: number; last: number } {
-  try {
-    const { ledger } = JSON.parse(payload.toString('utf8')) as { readonly ledger?: Partial<Record<string, unknown>> };
-    const { epoch, first, last } = ledger ?? {};
-    const sound = typeof epoch === 'string' && /^[A-Za-z0-9]{1,32}$/.test(epoch) && isSeq(first) && isSeq(last);
-    if (sound) return { epoch, first, last };
-  } catch {
-    // A status that nobody can read says nothing of the ledger.
-  }
-  return { epoch: undefined, first: 0, last: 0 };
-}
-
-function isSeq(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-}
-
-function parseKept(found: unknown): KeptDevice | undefined {
-  const { epochs, keys } = (found ?? {}) as Partial<KeptDevice>;
-  return Array.isArray(epochs) && Array.isArray(keys) ? { epochs, keys } : undefined;
+function rangesText({ ranges }: Loss): string {
+  const told = ranges.slice(0, RANGES_TOLD).map(([from, through]) => `${from} to ${through}`);
+  const more = ranges.length > RANGES_TOLD ? `, and ${ranges.length - RANGES_TOLD} ranges more,` : '';
+  return `${told.join(', ')}${more} never came and are no longer on the device`;
 }

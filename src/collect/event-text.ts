@@ -23,7 +23,7 @@ export type ReadEvent =
 const DEVICE = /^[A-Za-z0-9._-]{1,64}$/;
 const EPOCH = /^[A-Za-z0-9]{1,32}$/;
 /** A device that sells once a second needs thirty years for it; the index of an epoch has a place for each. */
-const SEQ_MAX = 1_000_000_000;
+export const SEQ_MAX = 1_000_000_000;
 
 export function isDeviceName(level: string): boolean {
   return DEVICE.test(level);
@@ -31,6 +31,11 @@ export function isDeviceName(level: string): boolean {
 
 export function isEpochName(text: string): boolean {
   return EPOCH.test(text);
+}
+
+/** 0 stands for none. */
+export function isSequence(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= SEQ_MAX;
 }
 
 /** `device`: the topic's. An event that says it is another's is none: a broker's rules tie the topic to a certificate. */
@@ -49,8 +54,7 @@ export function readEvent(device: string, bytes: Buffer): ReadEvent {
   const { epoch, seq, prev = '' } = text;
   if (text.device !== device) return unreadable('is of another device than its topic');
   if (typeof epoch !== 'string' || !isEpochName(epoch)) return unreadable('has no epoch');
-  if (typeof seq !== 'number' || !Number.isSafeInteger(seq) || seq < 1 || seq > SEQ_MAX)
-    return unreadable('has no sequence');
+  if (!isSequence(seq) || seq === 0) return unreadable('has no sequence');
   if (typeof prev !== 'string') return unreadable('has no prev');
   return { kind: 'event', event: { device, epoch, seq, prev, hash: eventHash(bytes), bytes, text } };
 }

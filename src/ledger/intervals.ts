@@ -88,6 +88,12 @@ export class IntervalSet {
     return at + 1 < this.#list.length ? this.#list.from(at + 1) : undefined;
   }
 
+  /** The greatest number at or below `value` that is in the set; 0 when there is none. */
+  lastPresent(value: number): number {
+    const at = this.#lastStartingAtOrBelow(value);
+    return at < 0 ? 0 : Math.min(value, this.#list.through(at));
+  }
+
   /** What of the closed range is in the set. */
   within(from: number, through: number): Interval[] {
     const found: Interval[] = [];

@@ -12,6 +12,7 @@ import { setStage, type Stage } from '../agent/stage.ts';
 import { builtProgram } from '../rig/agent-process.ts';
 import { testRandom } from '../rig/random.ts';
 import { until } from '../rig/wait.ts';
+import { device } from './rig.ts';
 
 const DEADLINE_MS = 30_000;
 
@@ -45,6 +46,18 @@ async function stored(stage: Stage): Promise<readonly Text[]> {
   const names = (await readdir(out).catch(() => [])).filter((name) => /^\d{4}.*\.ndjson$/.test(name)).sort();
   const texts = await Promise.all(names.map((name) => readFile(join(out, name), 'utf8')));
   return texts.flatMap((text) => text.split('\n').filter(Boolean)).map((line) => JSON.parse(line) as Text);
+}
+
+/** By whoever has the device's certificate. */
+async function sayAsDevice(stage: Stage, meaning: string, payload: string, ...more: string[]): Promise<void> {
+  const tls = join(stage.directory, 'tls');
+  const holder = ['--cafile', `${tls}/ca.pem`, '--cert', `${tls}/device.pem`, '--key', `${tls}/device.key`];
+  const args = ['-h', '127.0.0.1', '-p', String(stage.broker.port), ...holder, '-i', 'forger', '-V', '5', '-q', '1'];
+  const child = new Child({
+    command: 'mosquitto_pub',
+    args: [...args, '-t', `fp/v1/pump-42/${meaning}`, '-m', payload, ...more],
+  });
+  assert.equal((await child.exited).code, 0, child.lastWords());
 }
 
 async function sell(stage: Stage, from: number, through: number): Promise<void> {
@@ -162,16 +175,7 @@ test('forks, forgeries and nonsense are kept apart and told, and cost nothing of
   )
     .split('\n')
     .filter((line) => line.includes('"sale"'));
-  const tls = join(stage.directory, 'tls');
-  const device = ['--cafile', `${tls}/ca.pem`, '--cert', `${tls}/device.pem`, '--key', `${tls}/device.key`];
-  const say = async (payload: string): Promise<void> => {
-    const args = ['-h', '127.0.0.1', '-p', String(stage.broker.port), ...device, '-i', 'forger', '-V', '5', '-q', '1'];
-    const child = new Child({
-      command: 'mosquitto_pub',
-      args: [...args, '-t', 'fp/v1/pump-42/up/event/sale', '-m', payload],
-    });
-    assert.equal((await child.exited).code, 0, child.lastWords());
-  };
+  const say = (payload: string): Promise<void> => sayAsDevice(stage, 'up/event/sale', payload);
   await say((own ?? '').replace('"1"', '"2"'));
   await say(JSON.stringify({ ...(JSON.parse(own ?? '{}') as object), seq: 6 }));
   await say('nonsense');
@@ -184,6 +188,36 @@ test('forks, forgeries and nonsense are kept apart and told, and cost nothing of
   collector.signal('SIGTERM');
   const result = await finished(collector);
   assert.deepEqual([result['code'], (result['forks'] as number) >= 1, result['unreadable']], [1, true, 2]);
+});
+
+test('a device in the place of one whose disk died is settled, and what died with it is told and ends with 1', async (t) => {
+  const stage = await setScene(t, { maxBytes: '16MiB' });
+  const ledger = { epoch: 'DEADCARD', first: 1, last: 9, older: [] };
+  await sayAsDevice(stage, 'up/status', JSON.stringify({ v: 1, state: 'online', ledger }), '-r');
+  const collector = collect(t, stage, '--until-complete', '3');
+  await until(
+    () => collector.lines.some((line) => line.includes('DEADCARD: asks for 1 ranges again')),
+    () => `the collector to ask; last: ${collector.lastWords()}`,
+    DEADLINE_MS,
+  );
+  const make = device('pump-42', 'DEADCARD');
+  for (let seq = 1; seq <= 3; seq += 1) await sayAsDevice(stage, 'up/event/sale', make(seq).toString('utf8'));
+  await until(async () => (await stored(stage)).length === 3, 'three events of the dead card', DEADLINE_MS);
+  stage.agent.start();
+  await sell(stage, 1, 20);
+  const result = await finished(collector, 3 * DEADLINE_MS);
+  const told = collector.lines.filter((line) => line.startsWith('LOST'));
+  assert.deepEqual(told, ['LOST: pump-42 DEADCARD: 4 to 9 never came and are no longer on the device']);
+  assert.deepEqual([result['code'], result['lost'], result['complete']], [1, 6, false], collector.lastWords());
+  const sound = (): boolean => {
+    const status = stage.seen().findLast(({ topic }) => topic.endsWith('up/status'))?.payload ?? {};
+    const { unsettled, last } = (status['ledger'] ?? {}) as { unsettled?: number; last?: number };
+    return last === 21 && unsettled === 0 && (status['degraded'] as readonly string[]).length === 0;
+  };
+  await until(sound, () => `the new ledger to settle; ${JSON.stringify(stage.seen().at(-1)?.payload)}`, DEADLINE_MS);
+  // The loss stays in the figures, and in the exit status.
+  const again = await finished(collect(t, stage, '--until-complete', '2'));
+  assert.deepEqual([again['code'], again['lost'], again['stored']], [1, 6, 0]);
 });
 
 test('a wrong command line is 64, a broker that refuses is 69, and an output that can not be written 74', async (t) => {

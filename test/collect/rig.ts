@@ -41,6 +41,7 @@ export async function openDesk(
     receipts: true,
     hold: () => undefined,
     release: () => happened.push('release'),
+    connected: () => true,
     publish: (_topic, payload) => {
       happened.push(`receipt ${payload.toString('utf8')}`);
       return Promise.resolve();

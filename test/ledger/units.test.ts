@@ -69,6 +69,7 @@ test('an interval set is a set', () => {
         let absent = value;
         while (model.has(absent)) absent += 1;
         assert.equal(set.nextAbsent(value), absent);
+        assert.equal(set.lastPresent(value), Math.max(0, ...[...model].filter((one) => one <= value)));
         assert.equal(
           set.covers(value, value + 3),
           [0, 1, 2, 3].every((more) => model.has(value + more)),
