@@ -76,7 +76,8 @@ async function replayOnTerminal(
   try {
     await print(`${line.where}\n`);
     const seen = await look(() => line.hasReader(), waitMs, time.stop);
-    if (seen) await rest(SETTLE_MS, time.stop);
+    if (!seen && !time.stop.aborted) throw new Fault('line.open', unreadText(line.where, waitMs));
+    await rest(SETTLE_MS, time.stop);
     let bytes = 0;
     for await (const record of paced(readCapture(file), speed, time.stop)) {
       if (record.kind !== 'bytes') continue;
@@ -85,12 +86,17 @@ async function replayOnTerminal(
     }
     process.stderr.write(`${bytes} bytes sent\n`);
     // What the reader has not taken yet would go with the terminal.
-    await look(async () => seen && !(await line.hasReader()), Number.POSITIVE_INFINITY, time.stop);
+    await look(async () => !(await line.hasReader()), Number.POSITIVE_INFINITY, time.stop);
   } finally {
     time.end();
     await line.close();
   }
   return EXIT.done;
+}
+
+function unreadText(where: string, waitMs: number): string {
+  const unseen = process.geteuid?.() === 0 ? '' : ", as far as this user can see (root's programs: as root)";
+  return `nobody opened ${where} within ${waitMs / 1000} s${unseen}; nothing was sent`;
 }
 
 /** The whole file, before anybody is made to wait for it. */

@@ -51,6 +51,17 @@ test('everything that comes over a line is in the file at once, and replay gives
   assert.equal(await ended(replay), 0);
 });
 
+test('a replay that nobody reads ends by itself, says so, and sends nothing', (t) => {
+  const file = join(directory(t), 'capture');
+  writeFileSync(file, `${HEADER}{"t":0,"rx":"${Buffer.from('never seen\n').toString('base64')}"}\n`);
+  const { status, stdout, stderr } = run(['replay', file, '--wait', '300ms']);
+  const where = stdout.trim();
+  assert.match(where, /^\/dev\/pts\/\d+$/);
+  assert.equal(status, 1, stderr);
+  assert.match(stderr, /^fieldpost replay: nobody opened (\S+) within 0\.3 s.*; nothing was sent\n$/);
+  assert.ok(stderr.includes(`opened ${where} within`));
+});
+
 test('a capture with a profile shows readings, ends after its bytes, and replay decodes the same', async (t) => {
   const { where } = await simulate(t, ['dsmr5', '--every', '100ms']);
   const out = join(directory(t), 'capture');
