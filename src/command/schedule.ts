@@ -8,14 +8,11 @@ import type { Chance, Clock, Cron, CronTimer, Log, StateStore, Timer } from '../
 import type { CommandDesk } from './desk.ts';
 import { type Awaited, lookMissed } from './missed.ts';
 import { ScheduleMemory } from './schedule-memory.ts';
+import { ScheduleRest } from './schedule-rest.ts';
 
 /** After the start, so that a made-up command finds a link to answer on. */
 const FIRST_LOOK_MS = 10_000;
 const LOOK_MS = 60_000;
-/** A schedule that ends each agent as soon as it runs would leave nobody the time to change it by command. */
-const RESTART_AFTER_MS = 300_000;
-
-const TOO_SOON = 'the agent has started less than five minutes ago: its schedule does not restart it';
 
 export interface ScheduleEntry {
   readonly cron: string;
@@ -63,7 +60,7 @@ export class Schedule {
   readonly #slots: readonly Slot[];
   readonly #memory: ScheduleMemory;
   #look: Timer | undefined;
-  #startedMs = 0;
+  readonly #rest = new ScheduleRest();
   readonly #told = new Set<number>();
   #stopped = false;
 
@@ -85,7 +82,7 @@ export class Schedule {
   /** An entry that can not be scheduled is told and left out; the others run. */
   async start(): Promise<void> {
     const { cron, clock, log } = this.#options;
-    this.#startedMs = clock.monotonicMs();
+    this.#rest.start(clock.monotonicMs());
     await this.#memory.open();
     for (const [index, slot] of this.#slots.entries()) {
       const { entry } = slot;
@@ -132,7 +129,8 @@ export class Schedule {
     if (slot === undefined) throw new Error(`there is no entry ${index}; the schedule has ${this.#slots.length}`);
     const { command } = slot.entry;
     if (command === 'schedule.run') throw new Error(`entry ${index} runs entries itself: only the clock runs it`);
-    if (this.#isTooSoon(slot)) throw new Error(`entry ${index}: ${TOO_SOON}`);
+    const refusal = this.#refusalOf(slot);
+    if (refusal !== undefined) throw new Error(`entry ${index}: ${refusal}`);
     return { index, command, id: this.#run(index, slot) };
   }
 
@@ -158,7 +156,8 @@ export class Schedule {
   /** What is made up for is on disk first: a command that ends the process would else be made up for again and again. */
   #begin(index: number, slot: Slot, isMissed: boolean): void {
     const { clock, log } = this.#options;
-    if (this.#isTooSoon(slot)) return this.#refuse(index);
+    const refusal = this.#refusalOf(slot);
+    if (refusal !== undefined) return this.#refuse(index, refusal);
     if (slot.entry.missed !== 'once') return void this.#run(index, slot);
     this.#memory.set(slot.entry, { dueMs: slot.task?.nextMs?.(), ranMs: clock.wallMs() }).then(
       () => void (this.#stopped || this.#run(index, slot)),
@@ -169,12 +168,12 @@ export class Schedule {
     );
   }
 
-  #isTooSoon({ entry }: Slot): boolean {
-    return entry.command === 'agent.restart' && this.#options.clock.monotonicMs() - this.#startedMs < RESTART_AFTER_MS;
+  #refusalOf({ entry }: Slot): string | undefined {
+    return this.#rest.refusal(entry.command, this.#options.clock.monotonicMs());
   }
 
-  #refuse(index: number): void {
-    if (!this.#told.has(index)) this.#options.log.warn('schedule: entry not run', { index, reason: TOO_SOON });
+  #refuse(index: number, reason: string): void {
+    if (!this.#told.has(index)) this.#options.log.warn('schedule: entry not run', { index, reason });
     this.#told.add(index);
   }
 
@@ -190,7 +189,7 @@ export class Schedule {
   #lookMissed(index: number, slot: Slot): void {
     const { clock, log } = this.#options;
     const { entry, task, putOff } = slot;
-    if (this.#isTooSoon(slot)) return;
+    if (this.#refusalOf(slot) !== undefined) return;
     if (entry.missed !== 'once' || task === undefined || putOff !== undefined || clock.quality() === 'unknown') return;
     const before = this.#memory.of(entry);
     const { missed, awaited } = lookMissed(before, clock.wallMs(), task.nextMs?.());
@@ -211,6 +210,7 @@ export class Schedule {
     const atMs = clock.wallMs();
     const id = `schedule.${index}.${atMs}`;
     slot.last = { atMs, id, status: undefined };
+    this.#rest.ran(command, clock.monotonicMs());
     desk.runScheduled(command, args, id).catch((error: unknown) => {
       log.debug('scheduled command: response not sent', { command, id, reason: reasonOf(error) });
     });
