@@ -12,9 +12,9 @@ import type { CommitterOptions } from './committer-options.ts';
 import type { StoredEvent } from './event.ts';
 import { GroupWindow } from './group-window.ts';
 import type { Marks } from './marks.ts';
+import { OldestSegment } from './oldest-segment.ts';
 import { PendingMarks } from './pending-marks.ts';
 import { type Refusal, Refusals } from './refusals.ts';
-import { droppable } from './retention.ts';
 import { commitBytes, SegmentWriter } from './segment-writer.ts';
 import { type LedgerState, type Life, type SessionMark, unsettledRanges } from './state.ts';
 import { Strays } from './strays.ts';
@@ -46,6 +46,7 @@ export class Committer {
   readonly queue = new AppendQueue();
   readonly marks = new PendingMarks();
   readonly writer: SegmentWriter;
+  readonly oldest: OldestSegment;
   readonly refusals: Refusals;
   readonly strays: Strays;
   readonly #window: GroupWindow;
@@ -73,6 +74,8 @@ export class Committer {
     this.strays = new Strays(options);
     this.#window = new GroupWindow(options.clock, options.commitWindowMs ?? 0, () => this.schedule());
     this.writer = new SegmentWriter({ ...options, onSpare: (failure) => this.#onSpare(failure) });
+    const { files, log } = options;
+    this.oldest = new OldestSegment({ files, log, writer: this.writer, pending: this.marks, state });
   }
 
   start(): void {
@@ -133,6 +136,7 @@ export class Committer {
       .then(() => this.#commit())
       .finally(() => {
         this.#committing = undefined;
+        this.oldest.underway = [];
         this.#rounds += 1;
         if (this.#window.isOver || this.#sessions.length > 0 || this.#marksDue) this.schedule();
         else if (this.queue.length > 0) this.scheduleAppend();
@@ -145,6 +149,7 @@ export class Committer {
   }
 
   async #commit(): Promise<void> {
+    await this.oldest.stays();
     const life = this.#state().live;
     if (life === undefined) return;
     const owed = this.#owed();
@@ -203,7 +208,8 @@ export class Committer {
         }
       }
     }
-    return this.marks.take();
+    this.oldest.underway = this.marks.take();
+    return this.oldest.underway;
   }
 
   /** A segment is of one life: the first commit of a new one opens its own. */
@@ -252,7 +258,7 @@ export class Committer {
 
   async #roomForEvents(life: Life, bytes: number): Promise<Refusal | undefined> {
     const { maxBytes } = this.#options;
-    while (this.writer.usedBytes + bytes > maxBytes) if (!(await this.dropOldest())) break;
+    while (this.writer.usedBytes + bytes > maxBytes) if (!(await this.oldest.drop())) break;
     if (this.writer.usedBytes + bytes > maxBytes) {
       const reason = `ledger holds ${this.writer.usedBytes} bytes of events that are not settled; ledger.maxBytes is ${maxBytes}`;
       return { code: 'ledger.full', reason };
@@ -263,7 +269,7 @@ export class Committer {
       await this.writer.roll(this.#state(), life, 'spare', bytes);
       return undefined;
     } catch (error) {
-      if (await this.dropOldest()) return this.#roomForEvents(life, bytes);
+      if (await this.oldest.drop()) return this.#roomForEvents(life, bytes);
       this.#retryLater();
       return { code: 'ledger.disk', reason: reasonOf(error) };
     }
@@ -355,30 +361,10 @@ export class Committer {
     if (!again) this.#options.log.warn('ledger: no room to prepare the next segment', { reason: failure });
     this.#spareRetry ??= this.#options.clock.after(RETRY_MS, () => {
       this.#spareRetry = undefined;
-      this.#makingRoom = this.dropOldest().then(
+      this.#makingRoom = this.oldest.drop().then(
         () => (this.#open ? this.writer.prepare() : undefined),
         (error: unknown) => this.#options.log.error('ledger: retention failed', { reason: reasonOf(error) }),
       );
     });
-  }
-
-  /** Drops the oldest segment when all in it is settled. False: it may not go. */
-  async dropOldest(): Promise<boolean> {
-    const oldest = this.writer.closed[0];
-    const after: { readonly life: number; readonly baseSeq: number } | undefined =
-      this.writer.closed[1] ?? this.writer.live?.header;
-    if (oldest === undefined || after === undefined) return false;
-    if (!droppable(oldest, after, this.#state())) return false;
-    try {
-      await this.#options.files.remove([oldest.name]);
-    } catch (error) {
-      this.#options.log.warn('ledger: a settled segment could not be removed', { reason: reasonOf(error) });
-      return false;
-    }
-    if (this.writer.closed[0] !== oldest) return true;
-    this.writer.closed.shift();
-    this.#state().ends.delete(oldest.index);
-    this.#state().dropBefore(after.life, after.baseSeq);
-    return true;
   }
 }

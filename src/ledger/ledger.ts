@@ -384,7 +384,7 @@ export class Ledger implements EventSink {
     while (this.#phase === 'open' && clock.quality() === 'synced') {
       const endedMs = await this.#ages.ofOldest(this.#closedSegments());
       if (endedMs === undefined || endedMs >= clock.wallMs() - retainMs) return;
-      if (!(await this.#committer.dropOldest())) return;
+      if (!(await this.#committer.oldest.drop())) return;
     }
   }
 }

@@ -29,6 +29,13 @@ export interface Marks {
   readonly ranges: readonly Interval[];
 }
 
+/** Whether one of these marks sends something of this life through `through` again. */
+export function reopensThrough(groups: readonly Marks[], life: number, through: number): boolean {
+  return groups.some(
+    (group) => group.kind === 'reopened' && group.life === life && group.ranges.some(([from]) => from <= through),
+  );
+}
+
 const GROUP_BYTES = 8;
 const RANGE_BYTES = 8;
 const RANGE_LENGTH_MAX = 0xffff;

@@ -47,6 +47,20 @@ export class PendingMarks {
     this.#of(life).reopened.add(from, through);
   }
 
+  /** Whether something of this life through `through` waits to be marked as to be sent again. */
+  reopens(life: number, through: number): boolean {
+    const first = this.#lives.get(life)?.reopened.nextPresent(0);
+    return first !== undefined && first <= through;
+  }
+
+  /** What was dropped is not sent again. */
+  dropBefore(ordinal: number, baseSeq: number): void {
+    for (const [life, { reopened }] of this.#lives) {
+      if (life < ordinal) reopened.clear();
+      else if (life === ordinal) reopened.deleteRange(0, baseSeq - 1);
+    }
+  }
+
   /** Sequences of a life whose `handed` mark waits. */
   handedOf(life: number): readonly Interval[] {
     return this.#lives.get(life)?.handed.intervals() ?? [];
