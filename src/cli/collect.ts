@@ -18,7 +18,7 @@ import { stateStore } from '../platform/state-store.ts';
 import { writeStderr } from '../platform/stderr.ts';
 import { Tap } from '../platform/tap.ts';
 import { EXIT } from './exit.ts';
-import { readPinnedKey } from './ledger-export.ts';
+import { readPinnedKeys } from './ledger-export.ts';
 
 const OPTIONS = {
   url: { type: 'string' },
@@ -82,7 +82,7 @@ export async function collectCommand(args: readonly string[]): Promise<number> {
     store,
     state: stateStore(given.out, log),
     topicsFor: (device) => topicsOf(given.prefix, device),
-    pinned: (values.key ?? []).map(readPinnedKey),
+    pinned: readPinnedKeys(values.key),
     verify: values.verify || values.key !== undefined,
     receipts: !values['no-receipts'],
     hold: () => gate?.hold(),

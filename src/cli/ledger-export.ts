@@ -13,6 +13,7 @@ import {
   encodeExportTrailer,
   ExportCheck,
   type ExportedEpoch,
+  type ExportPart,
   type ExportVerdict,
 } from '../ledger/export.ts';
 import type { LedgerReader } from '../ledger/files.ts';
@@ -28,6 +29,8 @@ export interface ExportRequest {
   readonly view: LedgerView;
   readonly out: string;
   readonly wanted: (event: StoredEvent) => boolean;
+  /** What `wanted` asks for; undefined: all. */
+  readonly part: ExportPart | undefined;
   readonly signer: EventSigner | undefined;
 }
 
@@ -76,7 +79,7 @@ async function writeAll(stream: NodeJS.WritableStream, head: Buffer, request: Ex
 }
 
 /** A first walk: which epochs are exported, from where, and which keys signed them. */
-async function headOf({ files, view, wanted, signer }: ExportRequest): Promise<Buffer> {
+async function headOf({ files, view, wanted, part, signer }: ExportRequest): Promise<Buffer> {
   const epochs: { epoch: string; first: number; last: number; prev: string }[] = [];
   const keys = new Map<string, { key: string; algorithm: string; public: string }>();
   let device = '';
@@ -93,17 +96,30 @@ async function headOf({ files, view, wanted, signer }: ExportRequest): Promise<B
   if (key !== '' && !keys.has(key)) keys.set(key, { key, algorithm: '', public: keyPublic });
   if (signer !== undefined)
     keys.set(signer.keyId, { key: signer.keyId, algorithm: signer.algorithm, public: signer.publicKey });
-  return encodeExportHead({ device, exported: new Date().toISOString(), epochs, keys: [...keys.values()] });
+  const torn = view.state.unnamed
+    .filter(({ why }) => why === 'torn')
+    .map(({ epoch, from, through }) => ({ epoch, from, through }));
+  return encodeExportHead({
+    device,
+    exported: new Date().toISOString(),
+    epochs,
+    keys: [...keys.values()],
+    ...(part === undefined ? {} : { part }),
+    ...(torn.length === 0 ? {} : { torn }),
+  });
 }
 
 function addKey(keys: Map<string, { key: string; algorithm: string; public: string }>, data: EventText['data']): void {
   const value = (name: string): string => data[name]?.value ?? '';
+  // The event that named the older key may be long dropped: then only its name is left.
+  const old = value('old_key');
+  if (old !== '' && !keys.has(old)) keys.set(old, { key: old, algorithm: '', public: '' });
   if (value('key') !== '')
     keys.set(value('key'), { key: value('key'), algorithm: value('algorithm'), public: value('public') });
 }
 
 /** Throws Fault `ledger.disk` when the file can not be read. */
-export async function verifyExport(path: string, pinned: VerifyingKey | undefined): Promise<ExportVerdict> {
+export async function verifyExport(path: string, pinned: readonly VerifyingKey[]): Promise<ExportVerdict> {
   const check = new ExportCheck(pinned);
   let rest = Buffer.alloc(0);
   try {
@@ -125,8 +141,13 @@ export async function verifyExport(path: string, pinned: VerifyingKey | undefine
   return check.verdict();
 }
 
+/** What `--key` gives, once or several times. */
+export function readPinnedKeys(given: readonly string[] | undefined): readonly VerifyingKey[] {
+  return (given ?? []).map((one) => readPinnedKey(one));
+}
+
 /** A public key: a PEM file, or SubjectPublicKeyInfo in base64 as `up/info` and `ledger.key` give it. */
-export function readPinnedKey(given: string): VerifyingKey {
+function readPinnedKey(given: string): VerifyingKey {
   try {
     const base64 = /^[A-Za-z0-9+/]{40,}=*$/.test(given);
     const spki = base64

@@ -8,10 +8,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Fault, reasonOf } from '../fault.ts';
 import type { StoredEvent } from '../ledger/event.ts';
-import type { ExportProblem, ExportVerdict } from '../ledger/export.ts';
+import type { ExportPart, ExportProblem, ExportVerdict } from '../ledger/export.ts';
 import type { LedgerReader } from '../ledger/files.ts';
 import { KeyRing } from '../ledger/key-ring.ts';
 import type { VerifyingKey } from '../ledger/signature.ts';
+import type { KeyChange } from '../ledger/signing-order.ts';
 import { pendingCount } from '../ledger/state.ts';
 import { type Verdict, verifyLedger } from '../ledger/verify.ts';
 import { fateOf, type LedgerView, viewedEvents, viewLedger } from '../ledger/view.ts';
@@ -20,7 +21,7 @@ import { ledgerReader } from '../platform/ledger-files.ts';
 import { loadConfig } from './config-file.ts';
 import { EXIT } from './exit.ts';
 import { stateDirectoryOf } from './credentials.ts';
-import { exportLedger, readPinnedKey, verifyExport } from './ledger-export.ts';
+import { exportLedger, readPinnedKeys, verifyExport } from './ledger-export.ts';
 
 const OPTIONS = {
   dir: { type: 'string' },
@@ -29,7 +30,7 @@ const OPTIONS = {
   from: { type: 'string' },
   through: { type: 'string' },
   epoch: { type: 'string' },
-  key: { type: 'string' },
+  key: { type: 'string', multiple: true },
   out: { type: 'string' },
   state: { type: 'string' },
 } as const;
@@ -54,7 +55,7 @@ export async function ledgerCommand(args: readonly string[]): Promise<number> {
     throw new Fault('usage', `must be followed by list, stat, verify or export, got ${JSON.stringify(what ?? '')}`);
   }
   if (more.length > 0) throw new Fault('usage', `takes one sub-command, got also ${JSON.stringify(more[0])}`);
-  const pinned = values.key === undefined ? undefined : readPinnedKey(values.key);
+  const pinned = readPinnedKeys(values.key);
   if (file !== undefined) return verifyFile(file, pinned, values.json);
   const from = sequenceOf('--from', values.from, 1);
   const through = sequenceOf('--through', values.through, Number.MAX_SAFE_INTEGER);
@@ -66,7 +67,16 @@ export async function ledgerCommand(args: readonly string[]): Promise<number> {
     seq >= from && seq <= through && epoch === (values.epoch ?? epoch);
   if (what === 'stat') return stat(seen);
   if (what === 'verify') return verify(seen, pinned);
-  if (what === 'export') return exportTo(seen, wanted, values.out, keyDirectoryOf(values.state, values.config));
+  if (what === 'export') {
+    const { from: low, through: high, epoch } = values;
+    const part = {
+      ...(low === undefined ? {} : { from }),
+      ...(high === undefined ? {} : { through }),
+      ...(epoch === undefined ? {} : { epoch }),
+    };
+    const stateDirectory = keyDirectoryOf(values.state, values.config);
+    return exportTo(seen, wanted, Object.keys(part).length === 0 ? undefined : part, values.out, stateDirectory);
+  }
   return list(seen, wanted);
 }
 
@@ -81,19 +91,20 @@ function keyDirectoryOf(state: string | undefined, config: string | undefined): 
 async function exportTo(
   { files, view, directory, json }: Look,
   wanted: (event: StoredEvent) => boolean,
+  part: ExportPart | undefined,
   out: string | undefined,
   stateDirectory: string | undefined,
 ): Promise<number> {
   if (out === undefined) throw new Fault('usage', 'needs --out FILE');
   const signer = stateDirectory === undefined ? undefined : existingSigner(stateDirectory);
-  const events = await exportLedger({ files, view, out, wanted, signer });
+  const events = await exportLedger({ files, view, out, wanted, part, signer });
   const facts = { out, events, dir: directory, signer: signer?.keyId ?? null };
   const signed = signer === undefined ? 'not signed (no key)' : `signed by ${signer.keyId}`;
   await put(json ? `${JSON.stringify(facts)}\n` : `${out}: ${events} events of ${directory}, ${signed}\n`);
   return EXIT.done;
 }
 
-async function verifyFile(file: string, pinned: VerifyingKey | undefined, json: boolean): Promise<number> {
+async function verifyFile(file: string, pinned: readonly VerifyingKey[], json: boolean): Promise<number> {
   const verdict = await verifyExport(file, pinned);
   const [first] = verdict.problems;
   if (json) {
@@ -104,12 +115,14 @@ async function verifyFile(file: string, pinned: VerifyingKey | undefined, json: 
 }
 
 function exportText(file: string, verdict: ExportVerdict): string {
-  const { device, events, epochs, gaps, signatures, signer, problems, more } = verdict;
+  const { device, events, epochs, gaps, keys, part, signatures, signer, problems, more } = verdict;
   const hidden = more + Math.max(0, problems.length - PROBLEMS_SHOWN);
   const [first] = problems;
   const lines = [
     ...epochs.map((one) => `epoch ${one.epoch}: ${one.events} events, ${one.first} to ${one.last}`),
     ...gaps.map((gap) => `named gap: ${gap.epoch} ${gap.from} to ${gap.through} (${gap.why})`),
+    ...keys.map(keyText),
+    ...(part === undefined ? [] : [partText(part)]),
     ...problems
       .slice(0, PROBLEMS_SHOWN)
       .map((one) => `BAD: ${placeOf(one)}: ${one.what}${one.line === 0 ? '' : ` (line ${one.line})`}`),
@@ -130,6 +143,17 @@ function placeOf({ epoch, seq }: Pick<ExportProblem, 'epoch' | 'seq'>): string {
 
 function firstPlace(problem: Pick<ExportProblem, 'epoch' | 'seq'>): string {
   return problem.epoch === '' ? placeOf(problem) : `at ${placeOf(problem)}`;
+}
+
+/** Whoever reads it may know that the key was never changed. */
+function keyText({ epoch, seq, key, old }: KeyChange): string {
+  const before = old === '' ? '' : ` in the place of ${old}`;
+  return `${key === '' ? 'nobody' : key} signs${before} from ${epoch} seq ${seq} on`;
+}
+
+function partText({ from = 1, through, epoch }: ExportPart): string {
+  const upTo = through === undefined ? 'the end' : String(through);
+  return `a part of the ledger: ${epoch === undefined ? 'every epoch' : `epoch ${epoch}`} from ${from} to ${upTo}`;
 }
 
 function signatureText({ good, unsigned, unknown }: ExportVerdict['signatures']): string {
@@ -231,7 +255,7 @@ async function stat({ view, directory, json }: Look): Promise<number> {
   return EXIT.done;
 }
 
-async function verify({ files, view, directory, json }: Look, pinned: VerifyingKey | undefined): Promise<number> {
+async function verify({ files, view, directory, json }: Look, pinned: readonly VerifyingKey[]): Promise<number> {
   const progress = process.stderr.isTTY && !json;
   const onSegment = (done: number, of: number): void => {
     if (progress) process.stderr.write(`\rsegment ${done} of ${of}${done === of ? '\n' : ''}`);
@@ -246,10 +270,11 @@ async function verify({ files, view, directory, json }: Look, pinned: VerifyingK
 }
 
 function verdictText(directory: string, verdict: Verdict): string {
-  const { events, segments, bytes, epochs, gaps, problems, more } = verdict;
+  const { events, segments, bytes, epochs, gaps, keys, problems, more } = verdict;
   const lines = [
     ...epochs.map((one) => `epoch ${one.epoch}: ${one.events} events, ${one.first} to ${one.last}`),
     ...gaps.map((gap) => `named gap: ${gap.epoch} ${gap.from} to ${gap.through} (${gap.why})`),
+    ...keys.map(keyText),
     ...problems
       .slice(0, PROBLEMS_SHOWN)
       .map((one) => `DAMAGED: ${placeOf(one)}: ${one.what} (${one.segment} at byte ${one.at})`),

@@ -5,13 +5,14 @@
  */
 import type { Topics } from '../broker/topics.ts';
 import { Fault, reasonOf, systemCodeOf } from '../fault.ts';
+import { agentWord } from '../ledger/agent-words.ts';
 import { KeyRing } from '../ledger/key-ring.ts';
 import type { VerifyingKey } from '../ledger/signature.ts';
 import type { StateDocument, StateStore } from '../ports.ts';
 import { DeviceBook, type Loss } from './book.ts';
 import { type DeviceState, isRange, parseDeviceState, withKey } from './device-state.ts';
 import { readWord } from './device-word.ts';
-import { isDeviceName, isEpochName, isSequence, readEvent, type ReceivedEvent } from './event-text.ts';
+import { isDeviceName, isSequence, readEvent, type ReceivedEvent } from './event-text.ts';
 import { ReceiptPublisher } from './receipt-publisher.ts';
 import type { Apart, Store } from './store.ts';
 
@@ -183,34 +184,27 @@ export class Collector {
     this.#figures.repeats += 1;
     const { text, bytes } = event;
     if (text.stream !== 'agent' || (text.type !== 'ledger.gap' && text.type !== 'ledger.epoch')) return;
-    this.#learn(device, event, !this.#options.verify || device.ring.judge(bytes, text) === undefined);
+    this.#learn(device, event, !this.#options.verify || device.ring.judge(bytes, text).length === 0);
   }
 
   /** What the agent's own events say of the ledger. One that is not sound makes nothing count as had. */
   #learn(device: Device, { epoch, text }: ReceivedEvent, sound: boolean): void {
-    if (text.stream !== 'agent') return;
     const { book, ring } = device;
-    const value = (name: string): string => {
-      const found = text.data?.[name]?.value;
-      return typeof found === 'string' ? found : '';
-    };
-    const number = (name: string): number => (/^[0-9]{1,10}$/.test(value(name)) ? Number(value(name)) : -1);
+    const word = agentWord(text);
     let news = false;
-    if (text.type === 'ledger.key') {
-      ring.learn(value('public'));
-      const keys = withKey(device.keys, value('public'));
+    if (word?.kind === 'key') {
+      ring.learn(word.publicKey);
+      const keys = withKey(device.keys, word.publicKey);
       news = keys.at(-1) !== device.keys.at(-1);
       device.keys = keys;
-    } else if (text.type === 'ledger.gap' && sound) {
-      const [of, from, through] = [value('epoch'), number('from'), number('through')];
-      if (!isEpochName(of) || !isRange([from, through])) return;
-      this.#open(device, of);
-      news = book.neverComes(of, from, through);
-    } else if (text.type === 'ledger.epoch' && sound) {
-      const [oldEpoch, oldLast] = [value('old_epoch'), number('old_last')];
-      if (!isEpochName(oldEpoch) || !isSequence(oldLast)) return;
-      this.#open(device, oldEpoch);
-      news = book.follows(epoch, oldEpoch, oldLast);
+    } else if (word?.kind === 'gap' && sound) {
+      if (!isRange([word.from, word.through])) return;
+      this.#open(device, word.epoch);
+      news = book.neverComes(word.epoch, word.from, word.through);
+    } else if (word?.kind === 'epoch' && sound) {
+      if (word.old === '' || !isSequence(word.oldLast)) return;
+      this.#open(device, word.old);
+      news = book.follows(epoch, word.old, word.oldLast);
     }
     if (news) this.#learned.add(device);
   }
@@ -229,10 +223,11 @@ export class Collector {
       before !== undefined && before !== prev ? 'does not chain to the event before' : undefined,
       seq === 1 && prev !== '' ? 'is the first and names an event before' : undefined,
       claimed !== undefined && claimed !== hash ? 'is not what the event behind it chains to' : undefined,
-      device.ring.judge(bytes, text),
     ].filter((fault) => fault !== undefined);
     for (const fault of faults) this.#problem(event, fault);
-    return faults.length === 0;
+    const unsigned = device.ring.judge(bytes, text);
+    for (const fault of unsigned) this.#problem({ ...event, ...fault }, fault.what);
+    return faults.length + unsigned.length === 0;
   }
 
   #problem({ device, epoch, seq }: ReceivedEvent, what: string): void {

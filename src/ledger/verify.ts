@@ -1,15 +1,19 @@
 /**
  * Verification: reads every byte that counts and says whether the ledger is what it claims. Checked are both checksums
- * of every frame, both copies of every snapshot, the headers, the chain of hashes, signatures where there are any, and that
- * no sequence is missing that a `ledger.gap` event does not name. An end that was torn by a power cut is no damage: nobody was answered for it.
+ * of every frame, both copies of every snapshot, the headers, the chain of hashes, signatures where there are any, that no
+ * sequence is missing that a `ledger.gap` event does not name, and that each older epoch is there to its end. An end that was torn by a power cut is no damage: nobody was answered for it.
  */
+import { agentWord, type SpokenText } from './agent-words.ts';
 import { decodeEventBody, eventHash, type StoredEvent } from './event.ts';
 import type { LedgerReader } from './files.ts';
 import { encodeFrame, FRAME_HEADER_BYTES, FRAME_KIND, scanFrames } from './frame.ts';
 import { IntervalSet } from './intervals.ts';
 import { KeyRing, type SignatureCounts } from './key-ring.ts';
+import { missingEnd } from './lineage.ts';
 import { readAround } from './read-around.ts';
 import { decodeSegmentHeader, SEGMENT_HEADER_BYTES, segmentSalt } from './segment.ts';
+import type { KeyChange } from './signing-order.ts';
+import { AGENT_STREAM } from './state.ts';
 import { type LedgerView, unlessGone, type ViewedSegment } from './view.ts';
 
 export interface Problem {
@@ -43,6 +47,8 @@ export interface Verdict {
   readonly epochs: readonly EpochVerdict[];
   readonly gaps: readonly NamedGap[];
   readonly signatures: Readonly<SignatureCounts>;
+  /** Who signs from where on, as the events say. */
+  readonly keys: readonly KeyChange[];
   readonly problems: readonly Problem[];
   /** Problems beyond those kept in `problems`. */
   readonly more: number;
@@ -158,13 +164,18 @@ class Verification {
       named.set(gap.epoch, set);
     }
     for (const hole of this.#holes) if (!this.#torn(hole, view)) this.#problem(hole);
+    this.#start(view);
+    this.#olderEnds(view);
+    const told = new Set<string>();
     for (const { segment, at, epoch, from, through } of this.#missing) {
       const absent = named.get(epoch)?.nextAbsent(from) ?? from;
       const what = `missing through ${through}, and no ledger.gap event names it`;
-      if (absent <= through) this.#problem({ segment, at, epoch, seq: absent, what });
+      const place = `${epoch} ${absent} ${through}`;
+      if (absent <= through && !told.has(place)) this.#problem({ segment, at, epoch, seq: absent, what });
+      told.add(place);
     }
-    this.#start(view);
     this.#tail(view);
+    this.#endOfSignatures(view);
     const problems = this.#problems.sort((a, b) => a.segment.localeCompare(b.segment) || a.at - b.at);
     return {
       ok: problems.length === 0,
@@ -172,6 +183,7 @@ class Verification {
       epochs: this.#epochs.filter((one) => one.events > 0),
       gaps: this.#gaps,
       signatures: { ...this.#ring.counts },
+      keys: this.#ring.changes,
       problems,
       more: this.#more,
     };
@@ -186,6 +198,35 @@ class Verification {
     if (seq >= oldest.baseSeq) return;
     const what = 'missing before the oldest segment, and was not settled';
     this.#problem({ segment: oldest.name, at: 0, epoch: oldest.epoch, seq, what });
+  }
+
+  /** What the snapshots say of lives that have ended: each is there to its end, or was dropped with all before it. */
+  #olderEnds(view: LedgerView): void {
+    const oldest = view.segments[0];
+    if (oldest === undefined) return;
+    for (const life of view.state.lives.slice(0, -1)) {
+      const { ordinal, epoch, last } = life;
+      const here = this.#epochs.find((one) => one.epoch === epoch);
+      const place = { segment: oldest.name, at: 0, epoch };
+      if (view.segments.some((segment) => segment.life === ordinal)) {
+        if (here !== undefined && here.last < last)
+          this.#missing.push({ ...place, from: here.last + 1, through: last });
+      } else if (ordinal > oldest.life) {
+        if (last >= life.first) this.#missing.push({ ...place, from: life.first, through: last });
+      } else {
+        const seq = life.handed.nextAbsent(life.first);
+        const what = `missing through ${last} with the whole epoch, and was not settled`;
+        if (seq <= last) this.#problem({ ...place, seq, what });
+      }
+    }
+  }
+
+  /** What no `ledger.key` event settled. Damage may have taken one: then the key that signs now says nothing of before. */
+  #endOfSignatures(view: LedgerView): void {
+    const whole = this.#gaps.length === 0 && this.#holes.length === 0;
+    for (const fault of this.#ring.finish(whole ? view.state.key : undefined)) {
+      this.#problem({ segment: view.viewed[0]?.name ?? '', at: 0, ...fault });
+    }
   }
 
   /** What the notes and the rolled frame say of the end: witnesses that recovery has already heard. */
@@ -222,16 +263,17 @@ class Verification {
     if (seq <= here.last) return wrong(`sequence ${seq} stands behind ${here.last}`);
     if (seq > here.last + 1) this.#miss(segment, at, here.last + 1, seq - 1);
     const text = textOf(event.payload);
-    if (text === undefined) wrong('is no JSON text');
+    if (text === undefined) wrong('is no JSON object');
     else if (text.seq !== seq || text.epoch !== epoch) wrong(`says it is ${String(text.epoch)} ${String(text.seq)}`);
     else {
       // Behind a hole the hash of what was lost can not be known; that it is named is checked elsewhere.
       if (here.events > 0 && seq === here.last + 1 && text.prev !== this.#hash)
         wrong('does not chain to the event before');
       if (seq === 1 && text.prev !== '') wrong('is the first and names an event before');
-      if (text.type === 'ledger.gap') this.#gaps.push(gapOf(text.data));
-      const fault = this.#ring.judge(event.payload, text);
-      if (fault !== undefined) wrong(fault);
+      this.#hear(segment, at, seq, text);
+      for (const fault of this.#ring.judge(event.payload, text)) {
+        this.#problem({ segment: segment.name, at, ...fault });
+      }
     }
     this.#hash = eventHash(event.payload);
     if (here.events === 0) here.first = seq;
@@ -240,9 +282,28 @@ class Verification {
     this.#events += 1;
   }
 
+  /** What the ledger says of itself. */
+  #hear({ name: segment, epoch }: ViewedSegment, at: number, seq: number, text: EventText): void {
+    const word = agentWord(text);
+    if (word === undefined) {
+      if (text.stream !== AGENT_STREAM || text.type !== 'ledger.gap') return;
+      this.#problem({ segment, at, epoch, seq, what: 'names no range that can be missing' });
+    } else if (word.kind === 'gap') {
+      const { kind: _, ...gap } = word;
+      this.#gaps.push(gap);
+    } else if (word.kind === 'epoch' && seq === 1) {
+      const missing = missingEnd(word, this.#epochs.slice(0, -1));
+      if (missing !== undefined) this.#missing.push({ segment, at, ...missing });
+    }
+  }
+
   #epochOf(segment: ViewedSegment): { epoch: string; first: number; last: number; events: number } {
     const known = this.#epochs.at(-1);
     if (known?.epoch === segment.epoch) return known;
+    if (this.#epochs.some(({ epoch }) => epoch === segment.epoch)) {
+      const place = { segment: segment.name, at: 0, epoch: segment.epoch, seq: segment.baseSeq };
+      this.#problem({ ...place, what: 'is of an epoch that ended before' });
+    }
     const made = { epoch: segment.epoch, first: segment.baseSeq, last: segment.baseSeq - 1, events: 0 };
     this.#epochs.push(made);
     return made;
@@ -269,29 +330,18 @@ function isTornRolled(content: Buffer, at: number, segment: ViewedSegment, commi
   return there.every((byte, n) => byte === 0 || byte === whole[n]);
 }
 
-interface EventText {
-  readonly stream: unknown;
+interface EventText extends SpokenText {
   readonly key?: unknown;
-  readonly seq: unknown;
-  readonly epoch: unknown;
-  readonly prev: unknown;
-  readonly type: unknown;
-  readonly data: Readonly<Record<string, { readonly value: unknown }>>;
+  readonly seq?: unknown;
+  readonly epoch?: unknown;
+  readonly prev?: unknown;
 }
 
 function textOf(payload: Buffer): EventText | undefined {
   try {
-    return JSON.parse(payload.toString('utf8')) as EventText;
+    const text: unknown = JSON.parse(payload.toString('utf8'));
+    return typeof text === 'object' && text !== null ? text : undefined;
   } catch {
     return undefined;
   }
-}
-
-function gapOf(data: EventText['data']): NamedGap {
-  const text = (name: string): string => textValue(data[name]?.value);
-  return { epoch: text('epoch'), from: Number(text('from')), through: Number(text('through')), why: text('why') };
-}
-
-function textValue(value: unknown): string {
-  return typeof value === 'string' ? value : '';
 }
