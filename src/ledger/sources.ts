@@ -1,10 +1,11 @@
 /**
  * What numbers each sensor has used: the exact set per (sensor, source epoch) as intervals, so that a repeat is known
  * without a scan, and a digest of the content for the newest numbers, so that the same number with other content is told
- * from a repeat. Bounded: a number below what is kept of its epoch is judged `unknown`, never guessed at, and so is a used one
- * of an epoch before the last two: a sensor repeats what it has not heard of, not what it said three restarts ago; but a new
- * board that counts its restarts from 1 again uses just these, for other content. A whole source epoch that fell out of the
- * bound can not be told from a new one: a repeat from before the last eight restarts of a sensor is taken as new.
+ * from a repeat. Bounded, and never guessed at: a number below what is kept of its epoch is judged `unknown`, and so is a used
+ * one whose digest is gone. A sensor repeats what it has not heard of, the newest of this restart or the one before; but a new
+ * board that counts from 1 again, and a counter that wraps, use just the others, for other content. A whole source epoch that
+ * fell out of the bound can not be told from a new one: a repeat from before the last eight restarts of a sensor is taken as
+ * new.
  */
 import { hash } from 'node:crypto';
 import type { EventField } from '../ports.ts';
@@ -14,12 +15,15 @@ import { type Interval, IntervalSet } from './intervals.ts';
 const EPOCHS_MAX = 8;
 /** Intervals kept for one source epoch. A sensor that counts without gaps needs one. */
 const INTERVALS_MAX = 128;
-/** Content digests kept for each of a sensor's newest source epochs. Older repeats in them are known by number alone. */
-const DIGESTS_MAX = 64;
+/**
+ * Content digests kept for each of a sensor's newest source epochs: more than a sensor sends before it waits for an answer.
+ * With the most sensors that a device can have they are some 360 KiB of each segment.
+ */
+const DIGESTS_MAX = 128;
 /** The one that counts, and the one before: what was said before a restart is repeated after it. */
 const EPOCHS_WITH_DIGESTS = 2;
 
-/** `unknown`: older than what is kept exactly; neither a repeat nor new can be claimed. */
+/** `unknown`: older than what is kept; neither a repeat nor new can be claimed. */
 export type SourceVerdict = 'new' | 'repeat' | 'conflict' | 'unknown';
 
 interface SourceEpoch {
@@ -53,13 +57,12 @@ export class Sources {
 
   /** What a frame with this number is. `digest` as `contentDigest` makes it. */
   judge(sensor: string, epoch: string, seq: number, digest: string): SourceVerdict {
-    const epochs = this.#sensors.get(sensor);
-    const known = epochs?.get(epoch);
-    if (epochs === undefined || known === undefined) return 'new';
+    const known = this.#sensors.get(sensor)?.get(epoch);
+    if (known === undefined) return 'new';
     if (!known.used.has(seq)) return seq <= known.floor ? 'unknown' : 'new';
     const before = known.digests.get(seq);
-    if (before !== undefined) return before === digest ? 'repeat' : 'conflict';
-    return [...epochs.keys()].slice(-EPOCHS_WITH_DIGESTS).includes(epoch) ? 'repeat' : 'unknown';
+    if (before === undefined) return 'unknown';
+    return before === digest ? 'repeat' : 'conflict';
   }
 
   add(sensor: string, epoch: string, seq: number, digest: string): void {

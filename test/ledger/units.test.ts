@@ -384,6 +384,18 @@ test('a new board that counts its restarts from 1 again: no number of its sales 
   assert.equal(again.judge('pump', '1', 21, digestOf(1021)), 'new');
 });
 
+test('a used number whose content is no longer kept is no repeat: after a new board, and after a counter that wraps', () => {
+  const digestOf = (ml: number): string => contentDigest('sale', 'delivery', sale(ml).data);
+  const sources = new Sources();
+  for (let n = 1; n <= 500; n += 1) sources.add('pump', '1', n, digestOf(n));
+  const again = new Sources(sources.snapshot());
+  const verdicts = Array.from({ length: 500 }, (_, at) => again.judge('pump', '1', at + 1, digestOf(7000)));
+  assert.deepEqual([...new Set(verdicts)], ['unknown', 'conflict']);
+  // A sensor that has not heard of its newest hundred says them again.
+  for (let n = 401; n <= 500; n += 1) assert.equal(again.judge('pump', '1', n, digestOf(n)), 'repeat');
+  assert.equal(again.judge('pump', '1', 501, digestOf(501)), 'new');
+});
+
 test('source numbers: exact within the bounds, never guessed at below them', () => {
   const sources = new Sources();
   const digest = contentDigest('sale', 'delivery', sale(1).data);
