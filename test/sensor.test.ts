@@ -181,6 +181,19 @@ test('a conflict and a refusal are counted, told once until they change, and not
   assert.equal(log[2]?.fields['repeated_before'], 1);
 });
 
+test('a sensor whose events are not recorded is in error until one is again', async (t) => {
+  const { sensor, line, ledger } = handBench(t);
+  sensor.start();
+  const states: string[] = [];
+  for (const [at, kind] of (['accepted', 'conflict', 'repeat', 'conflict', 'accepted'] as const).entries()) {
+    line.say(sale(at + 1));
+    ledger.settle(at, kind === 'accepted' ? { kind, seq: 1 } : { kind });
+    await settled();
+    states.push(sensor.state().state);
+  }
+  assert.deepEqual(states, ['ok', 'error', 'error', 'error', 'ok']);
+});
+
 test('a sink that fails is a refusal', async (t) => {
   const broken = { append: () => Promise.reject(new Error('boom')) };
   const { sensor, line } = handBench(t, systemClock, { events: broken });

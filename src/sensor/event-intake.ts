@@ -24,6 +24,8 @@ export interface EventIntakeOptions {
   readonly events: EventSink;
   readonly write: (generation: number, bytes: Buffer) => Promise<void>;
   readonly reports: Reports;
+  /** Of each event that is new, in order: whether its number was used with other content, so that it is in no ledger. */
+  readonly onJudged: (isConflict: boolean) => void;
 }
 
 interface Waiting {
@@ -82,6 +84,7 @@ export class EventIntake {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
       const result = await next.result;
       const isKept = this.#report(next, result);
+      if (result.kind === 'conflict' || result.kind === 'accepted') this.#options.onJudged(result.kind === 'conflict');
       next.onResult(result.kind === 'accepted');
       if (isKept && next.answer !== undefined) await this.#answer(next.generation, next.answer);
       this.#waiting.shift();

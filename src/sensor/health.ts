@@ -1,6 +1,6 @@
 /**
  * How a sensor does, as reported on its own topic. Pure. Driven by successful reads: a line that is open proves nothing,
- * and one good frame ends every doubt.
+ * and one good frame ends every doubt about the line. Events that are in no ledger are told until one is again.
  */
 
 export type SensorCondition = 'ok' | 'stale' | 'error' | 'absent';
@@ -16,6 +16,8 @@ export interface Health {
   /** Requests in a row without a reading, and why the first of them had none. */
   readonly silences: number;
   readonly silentWhy: string;
+  /** The last event was not recorded, because its number was used with other content. */
+  readonly isConflicting: boolean;
 }
 
 export type HealthInput =
@@ -23,7 +25,8 @@ export type HealthInput =
   | { readonly kind: 'down'; readonly why: string }
   | { readonly kind: 'good'; readonly atMs: number }
   | { readonly kind: 'bad'; readonly bytes: number }
-  | { readonly kind: 'silent'; readonly why?: string | undefined };
+  | { readonly kind: 'silent'; readonly why?: string | undefined }
+  | { readonly kind: 'judged'; readonly isConflict: boolean };
 
 /** Frames in a row, or bytes, with nothing good among them, after which the line is called wrong. */
 const BAD_FRAMES_MAX = 5;
@@ -32,6 +35,7 @@ const SILENCES_MAX = 3;
 
 export const BAD_WHY = 'no valid frames';
 export const SILENT_WHY = 'the device does not answer';
+const CONFLICT_WHY = 'events are not recorded: their numbers were used with other content';
 
 export const NEW_HEALTH: Health = {
   downWhy: 'not opened yet',
@@ -41,12 +45,13 @@ export const NEW_HEALTH: Health = {
   badBytes: 0,
   silences: 0,
   silentWhy: SILENT_WHY,
+  isConflicting: false,
 };
 
 export function nextHealth(health: Health, input: HealthInput): Health {
   switch (input.kind) {
     case 'up':
-      return { ...NEW_HEALTH, downWhy: undefined, upMs: input.atMs };
+      return { ...NEW_HEALTH, downWhy: undefined, upMs: input.atMs, isConflicting: health.isConflicting };
     case 'down':
       return { ...health, downWhy: input.why };
     case 'good':
@@ -60,6 +65,8 @@ export function nextHealth(health: Health, input: HealthInput): Health {
         // The first: with several polls the reasons may take turns, and each change is published.
         silentWhy: health.silences === 0 ? (input.why ?? SILENT_WHY) : health.silentWhy,
       };
+    case 'judged':
+      return { ...health, isConflicting: input.isConflict };
   }
 }
 
@@ -77,6 +84,7 @@ export function judgeHealth(health: Health, nowMs: number, staleAfterMs: number)
     return not('error', BAD_WHY);
   }
   if (health.silences >= SILENCES_MAX) return not('error', health.silentWhy);
+  if (health.isConflicting) return not('error', CONFLICT_WHY);
   if (health.lastGoodMs === undefined) return not('stale', 'no reading since the line was opened');
   const staleAtMs = health.lastGoodMs + staleAfterMs;
   if (nowMs >= staleAtMs) return not('stale', `no reading for ${Math.round(staleAfterMs / 1000)} s`);

@@ -138,6 +138,7 @@ export class Sensor {
       events,
       write: (generation, bytes) => this.#source.write(generation, bytes),
       reports: this.#reports,
+      onJudged: (isConflict) => this.#note({ kind: 'judged', isConflict }),
     });
     this.#rules = new EventRules(memory);
     this.#said = { state: 'absent', why: NEW_HEALTH.downWhy ?? '', hint: '', sinceMs: clock.wallMs() };
