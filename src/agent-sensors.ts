@@ -12,6 +12,7 @@ import { LineTaps } from './serial/line-taps.ts';
 import { type CreateLine, type Line, lineFactory } from './serial/line.ts';
 import { lineWorks } from './serial/line-work.ts';
 import { modbusBuses } from './serial/modbus-bus.ts';
+import type { OwedAnswers } from './serial/owed-answers.ts';
 import { samplesFactory } from './telemetry/samples.ts';
 
 export interface AgentSensorsOptions {
@@ -21,6 +22,7 @@ export interface AgentSensorsOptions {
     readonly chance: Chance;
     readonly log: Log;
     readonly lines: LineOpener;
+    readonly owed: OwedAnswers;
     readonly state: StateStore;
     readonly cron: Cron;
     readonly parseJson: (text: string) => unknown;

@@ -39,6 +39,7 @@ import type { LinkOpener, LinkEnd, Renewal } from './ports-broker.ts';
 import type { LineOpener } from './ports-line.ts';
 import type { SensorFact } from './remote/local-check.ts';
 import type { RemoteConfig } from './remote/remote-config.ts';
+import type { OwedAnswers } from './serial/owed-answers.ts';
 import { infoOf } from './status/info.ts';
 import { LocalStatus } from './status/local-status.ts';
 import { SlowFigures } from './status/slow-figures.ts';
@@ -56,6 +57,7 @@ export interface AgentPorts {
   readonly logControl: LogControl;
   readonly files: LedgerFiles;
   readonly lines: LineOpener;
+  readonly owed: OwedAnswers;
   readonly broker: LinkOpener;
   readonly renewal: Renewal;
   readonly state: StateStore;

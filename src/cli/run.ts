@@ -34,6 +34,7 @@ import type { Boot, FlooredClock, Log, LogControl, Supervisor } from '../ports.t
 import type { LinkOpener } from '../ports-broker.ts';
 import type { BaseFile } from '../remote/judge.ts';
 import type { BaseRead, RemoteConfig, Running } from '../remote/remote-config.ts';
+import { OwedAnswers } from '../serial/owed-answers.ts';
 import { VERSION } from '../version.ts';
 import { loadConfig } from './config-file.ts';
 import {
@@ -61,6 +62,8 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   log.setLevel(config.log.level);
   const boot = systemBoot();
   const supervisor = systemdSupervisor();
+  // The monotonic clock counts from the start of the process.
+  const owed = new OwedAnswers(0);
   const read = (): BaseRead => {
     const again = loadConfig(values.config);
     if (again.kind === 'invalid') return { kind: 'invalid', text: again.text };
@@ -82,7 +85,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
       log,
       supervisor,
       makeAgent: (running, remote, restart) =>
-        agentOn(running, remote, { log, boot, file: values.config, supervisor, restart }),
+        agentOn(running, remote, { log, boot, file: values.config, supervisor, owed, restart }),
     });
     return EXIT.done;
   } catch (error) {
@@ -120,6 +123,7 @@ interface Process {
   /** Where the configuration came from. */
   readonly file: string;
   readonly supervisor: Supervisor;
+  readonly owed: OwedAnswers;
   /** Asks the process to end. */
   readonly restart: () => void;
 }
@@ -155,7 +159,7 @@ function linkPorts(
 function agentOn(
   { config, hash, trial }: Running,
   remote: RemoteConfig,
-  { log, boot, file, supervisor, restart }: Process,
+  { log, boot, file, supervisor, owed, restart }: Process,
 ): Agent {
   const clock = new WatchedClock(systemTime);
   const stateDirectory = stateDirectoryOf(config);
@@ -187,6 +191,7 @@ function agentOn(
       logControl: log,
       files: ledgerFiles(config.ledger.dir),
       lines: lineOpener(clock),
+      owed,
       broker,
       renewal,
       state: stateStore(stateDirectory, log),

@@ -1,8 +1,9 @@
 /**
  * One Modbus RTU bus, asked by the sensors on it, one read at a time. A read is never satisfied by what belongs to another
  * one: what comes between two reads is discarded, and since an RTU answer does not say which registers it holds, a unit
- * that owes an answer is not asked for anything else until that can not come any more; the other units are. Each sensor
- * has at most one read waiting, and the sensors take turns.
+ * that owes an answer is not asked for anything else until that can not come any more; the other units are. What a unit
+ * owes to a process that was killed is not known, so none is asked at first. Each sensor has at most one read waiting, and
+ * the sensors take turns.
  */
 import { invariant, reasonOf } from '../fault.ts';
 import type { Clock, Log } from '../ports.ts';
@@ -11,6 +12,7 @@ import type { CreateLine, Line, LineCounters } from './line.ts';
 import type { LineState } from './line-machine.ts';
 import { AnswerSearch, answerLength, type ModbusAnswer, type ModbusRead, type NoAnswer } from './modbus-adu.ts';
 import { characterMs, gapMs } from './modbus-times.ts';
+import type { OwedAnswers } from './owed-answers.ts';
 
 export interface ReadOptions {
   /** Time for the server to answer, milliseconds; the time of the bytes on the wire comes on top. */
@@ -58,6 +60,7 @@ export interface ModbusSeat {
 export interface ModbusBusOptions {
   readonly port: PortSpec;
   readonly createLine: CreateLine;
+  readonly owed: OwedAnswers;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -100,8 +103,7 @@ export class ModbusBus {
   readonly #started = new Set<Seat>();
   /** First come, first served; at most one of each seat. */
   #waiting: Job[] = [];
-  /** Until when units may still answer an old request, on the monotonic clock. */
-  readonly #lateUntilMs = new Map<number, number>();
+  readonly #lateUntilMs: Map<number, number>;
   #generation: number | undefined;
   #serving = false;
   #search: AnswerSearch | undefined;
@@ -113,6 +115,7 @@ export class ModbusBus {
 
   constructor(options: ModbusBusOptions) {
     this.#options = options;
+    this.#lateUntilMs = options.owed.of(nameOf(options.port));
     this.#line = options.createLine({
       sensor: `modbus ${nameOf(options.port)}`,
       port: options.port,
@@ -225,7 +228,7 @@ export class ModbusBus {
   #next(): Job | undefined {
     this.#look?.cancel();
     const nowMs = this.#options.clock.monotonicMs();
-    const waitMs = (job: Job): number => (this.#lateUntilMs.get(job.read.unit) ?? nowMs) - nowMs;
+    const waitMs = (job: Job): number => this.#lateUntil(job) - nowMs;
     const ready = this.#waiting.findIndex((job) => waitMs(job) <= 0);
     if (ready >= 0) return this.#waiting.splice(ready, 1)[0];
     if (this.#waiting.length > 0) {
@@ -234,10 +237,24 @@ export class ModbusBus {
     return undefined;
   }
 
+  /** Before it the unit may answer something older than this read. */
+  #lateUntil({ read, options }: Job): number {
+    const before = this.#options.owed.sinceMs + (options.retries + 1) * this.#lateMs(read, options);
+    return Math.max(this.#lateUntilMs.get(read.unit) ?? before, before);
+  }
+
+  /** For so long after a request its answer may come: no server takes longer that these time-outs and retries can read at all. */
+  #lateMs(read: ModbusRead, options: ReadOptions): number {
+    return Math.max(LATE_MS_MIN, (options.retries + 1) * this.#waitMs(read, options));
+  }
+
+  #waitMs(read: ModbusRead, { timeoutMs }: ReadOptions): number {
+    return timeoutMs + (REQUEST_BYTES + answerLength(read)) * characterMs(this.#options.port);
+  }
+
   async #transact(job: Job): Promise<ModbusOutcome> {
     const { seat, read, options } = job;
-    const { clock, port } = this.#options;
-    const waitMs = options.timeoutMs + (REQUEST_BYTES + answerLength(read)) * characterMs(port);
+    const waitMs = this.#waitMs(read, options);
     const generation = this.#generation;
     const retries = options.once === true ? 0 : options.retries;
     let outcome = DOWN;
@@ -251,9 +268,8 @@ export class ModbusBus {
       if (!LATER.includes(outcome.code)) break;
       if (attempt < retries) await this.#pause(options.timeoutMs);
     }
-    // Longer than that no server takes that these time-outs and retries can read at all.
-    const lateMs = Math.max(LATE_MS_MIN, (options.retries + 1) * waitMs);
-    if (owed > 0) this.#lateUntilMs.set(read.unit, clock.monotonicMs() + owed * lateMs);
+    const lateMs = this.#lateMs(read, options);
+    if (owed > 0) this.#lateUntilMs.set(read.unit, this.#options.clock.monotonicMs() + owed * lateMs);
     else this.#lateUntilMs.delete(read.unit);
     return outcome;
   }

@@ -1,15 +1,19 @@
 /** A Modbus bus over real lines: ptys and TCP. What needs exact times is in faults.test.ts. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { systemClock } from '../../src/platform/clock.ts';
 import type { ModbusRead } from '../../src/serial/modbus-adu.ts';
 import { encodeRead } from '../../src/serial/modbus-adu.ts';
 import { type ModbusBus, modbusBuses } from '../../src/serial/modbus-bus.ts';
+import { OwedAnswers } from '../../src/serial/owed-answers.ts';
 import { answerModbus, modbusServer } from '../../src/workbench/modbus-server.ts';
 import { HandClock, HandLine } from '../sensor-rig.ts';
 import { canHangUp, keptLog, tcpFarEnd, until } from '../serial-rig.ts';
 import { BRIEF, busFor, expectedHex, hexOf, PATIENT, scriptedPty, seatOn, unitsOf } from './modbus-rig.ts';
 
 const UNITS = unitsOf(1, 2, 3);
+/** Time for an answer that comes at once, or is given up soon. */
+const SOON = { timeoutMs: 500, retries: 0 };
 /** Same unit, function and size: their answers differ only in what they hold. */
 const A: ModbusRead = { unit: 1, fc: 3, at: 100, count: 4 };
 const B: ModbusRead = { unit: 1, fc: 3, at: 200, count: 4 };
@@ -101,9 +105,36 @@ test('the first start opens the line, the last stop closes it, and a read that w
   assert.equal(bus.state.kind, 'closed');
 });
 
+test('a bus that is made anew asks no unit that still owes an answer to the one before', async (t) => {
+  const far = await scriptedPty(t, (request, place) => (place === 0 ? undefined : answer(request)));
+  const owed = new OwedAnswers(Number.NEGATIVE_INFINITY);
+  const before = await seatOn(t, busFor(far.spec, owed));
+  const cut = before.read(A, SOON);
+  await until(() => far.requests.length === 1, 'the request of the one before');
+  await before.stop();
+  await cut;
+  const seat = await seatOn(t, busFor(far.spec, owed));
+  const reading = seat.read(B, SOON);
+  await far.send(answerTo(A));
+  assert.equal(hexOf(await reading), expectedHex(B));
+});
+
+test('a process that has just begun asks nothing while an answer to another process may come', async (t) => {
+  const far = await scriptedPty(t, answer);
+  const seat = await seatOn(t, busFor(far.spec, new OwedAnswers(systemClock.monotonicMs())));
+  const reading = seat.read(B, SOON);
+  await far.send(answerTo(A));
+  assert.equal(hexOf(await reading), expectedHex(B));
+});
+
 test('sensors of the same port get the same bus', () => {
   const clock = new HandClock();
-  const busOf = modbusBuses({ createLine: new HandLine().create, clock, log: keptLog() });
+  const busOf = modbusBuses({
+    createLine: new HandLine().create,
+    owed: new OwedAnswers(0),
+    clock,
+    log: keptLog(),
+  });
   const path = (baudRate: number) =>
     ({ kind: 'tty', path: '/dev/ttyUSB0', baudRate, dataBits: 8, parity: 'none', stopBits: 1 }) as const;
   const bus: ModbusBus = busOf(path(9600));
