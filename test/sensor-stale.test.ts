@@ -57,13 +57,13 @@ function bench(t: TestContext, config: Partial<SensorConfig>, gaps: Readonly<Rec
     clock.pass(ms);
     await settle();
   };
-  return { sensor, line, pass, now };
+  return { sensor, line, clock, pass, now };
 }
 
 test('a sensor that is asked each quarter by the clock is stale when two quarters brought nothing, not before', async (t) => {
   const { sensor, line, pass } = bench(t, { poll: { ...ASK, cron: '*/15' } }, { '*/15': 15 * MINUTE_MS });
   sensor.start();
-  await pass(100);
+  await pass(ASK.timeout);
   line.say(READING);
   await pass(29 * MINUTE_MS);
   assert.equal(sensor.state().state, 'ok');
@@ -72,8 +72,9 @@ test('a sensor that is asked each quarter by the clock is stale when two quarter
 });
 
 test('an answer that comes before the schedule is made counts for its time as well', async (t) => {
-  const { sensor, line, pass } = bench(t, { poll: { ...ASK, cron: '*/15' } }, { '*/15': 15 * MINUTE_MS });
+  const { sensor, line, clock, pass } = bench(t, { poll: { ...ASK, cron: '*/15' } }, { '*/15': 15 * MINUTE_MS });
   sensor.start();
+  clock.pass(ASK.timeout);
   line.say(READING);
   await pass(20 * MINUTE_MS);
   assert.equal(sensor.state().state, 'ok');
@@ -82,7 +83,7 @@ test('an answer that comes before the schedule is made counts for its time as we
 test('a sensor that is asked by day alone is not stale in the night, and soon stale by day', async (t) => {
   const { sensor, line, pass, now } = bench(t, { poll: { ...ASK, cron: '8-18' } }, { '8-18': HOUR_MS });
   sensor.start();
-  await pass(100);
+  await pass(ASK.timeout);
   line.say(READING);
   await pass(119 * MINUTE_MS);
   now['8-18'] = 14 * HOUR_MS;
@@ -98,7 +99,7 @@ test('a sensor that is asked by day alone is not stale in the night, and soon st
 test('a sensor that is asked once a month is stale after two, and its clock waits for that in steps', async (t) => {
   const { sensor, line, pass } = bench(t, { poll: { ...ASK, cron: 'monthly' } }, { monthly: 31 * DAY_MS });
   sensor.start();
-  await pass(100);
+  await pass(ASK.timeout);
   line.say(READING);
   await pass(61 * DAY_MS);
   assert.equal(sensor.state().state, 'ok');
@@ -117,7 +118,7 @@ test('of the polls of a Modbus unit the most frequent counts, by the clock or on
   const modbus = { unit: 1, timeout: 500, retries: 0, polls };
   const { sensor, pass } = bench(t, { modbus }, { hourly: HOUR_MS, daily: DAY_MS });
   sensor.start();
-  await pass(100);
+  await pass(ASK.timeout);
   await pass(119 * MINUTE_MS);
   assert.equal(sensor.state().state, 'ok');
   await pass(MINUTE_MS);
@@ -131,7 +132,7 @@ test('where staleAfter is given it counts alone', async (t) => {
     { daily: DAY_MS },
   );
   sensor.start();
-  await pass(100);
+  await pass(ASK.timeout);
   line.say(READING);
   await pass(MINUTE_MS);
   assert.equal(sensor.state().state, 'stale');

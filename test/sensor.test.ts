@@ -194,6 +194,23 @@ test('a sensor whose events are not recorded is in error until one is again', as
   assert.deepEqual(states, ['ok', 'error', 'error', 'error', 'ok']);
 });
 
+test('the answer to what was asked before the sensor had its line makes no event', async (t) => {
+  const clock = new HandClock();
+  const poll = { every: 60_000, write: '?', timeout: 1000, retries: 0 };
+  const { sensor, line, ledger } = handBench(t, clock, { config: { ...pumpConfig(NOWHERE), poll } });
+  sensor.start();
+  clock.pass(999);
+  line.say(sale(1));
+  assert.deepEqual([ledger.drafts.length, line.written.length], [0, 0]);
+  clock.pass(1);
+  assert.deepEqual(
+    line.written.map(({ text }) => text),
+    ['?'],
+  );
+  line.say(sale(2));
+  assert.equal(ledger.drafts[0]?.source?.seq, '2');
+});
+
 test('a sink that fails is a refusal', async (t) => {
   const broken = { append: () => Promise.reject(new Error('boom')) };
   const { sensor, line } = handBench(t, systemClock, { events: broken });

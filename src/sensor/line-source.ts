@@ -42,6 +42,8 @@ export class LineSource implements Source {
   #talk: Talk | undefined;
   #ready = false;
   #quiet: Timer | undefined;
+  /** Whoever had the line before may have asked, and with another request: what comes is the answer to it. */
+  #mayBeForeign: boolean;
 
   constructor(options: LineSourceOptions) {
     const { config, clock, cron, parseJson, createLine } = options;
@@ -61,6 +63,8 @@ export class LineSource implements Source {
       },
     });
     const { poll } = config;
+    // A handshake begins with the device's own name, which is no answer to a request.
+    this.#mayBeForeign = poll !== undefined && poll.handshake === undefined;
     this.#poller =
       poll === undefined
         ? undefined
@@ -169,8 +173,15 @@ export class LineSource implements Source {
     this.#ready = true;
     this.#options.events.up();
     const poller = this.#poller;
+    if (poller === undefined) return;
     // What comes sooner after an opening may be the rest of an earlier answer, and the line drops it as torn.
-    if (poller !== undefined) this.#quiet = this.#options.clock.after(this.#line.quietMs, () => poller.start());
+    const { quietMs } = this.#line;
+    const waitMs = this.#mayBeForeign ? Math.max(quietMs, this.#options.config.poll?.timeout ?? 0) : quietMs;
+    this.#quiet = this.#options.clock.after(waitMs, () => {
+      if (this.#mayBeForeign) this.#line.forget(this.#generation);
+      this.#mayBeForeign = false;
+      poller.start();
+    });
   }
 
   #down(reason: string): void {
@@ -208,7 +219,7 @@ export class LineSource implements Source {
   }
 
   #frame(generation: number, frame: Buffer, body: Buffer): void {
-    if (!this.#ready) return;
+    if (!this.#ready || this.#mayBeForeign) return;
     const { events, reports } = this.#options;
     const decoded = this.#decode(body);
     if (decoded.kind === 'invalid') {
