@@ -290,7 +290,7 @@ async function handLine(framing: Framing, port = ttySpec('/dev/fake'), upMs = 10
   return { line, clock, frames, downs, say: (text) => listener?.bytes(Buffer.from(text, 'latin1')) };
 }
 
-test('what is held of a frame is forgotten, and its rest is no frame; what comes later is', async () => {
+test('what is held of a line is forgotten, and its rest is no frame, however late it comes', async () => {
   const { line, clock, frames, say } = await handLine({ type: 'line', delimiter: '\n', max: 64 });
   say('55');
   line.forget(1);
@@ -300,10 +300,35 @@ test('what is held of a frame is forgotten, and its rest is no frame; what comes
   say('6,7\n');
   say('8');
   line.forget(1);
-  clock.pass(60);
+  clock.pass(5000);
   say('9,1\n');
-  assert.deepEqual(frames, ['4,5', '6,7', '9,1']);
-  assert.equal(line.counters.discardedBytes, 7);
+  say('2,3\n');
+  assert.deepEqual(frames, ['4,5', '6,7', '2,3']);
+  assert.equal(line.counters.discardedBytes, 10);
+});
+
+test('what is held of a frame that silence ends is forgotten, and what comes within such a silence is its rest', async () => {
+  const { line, clock, frames, say } = await handLine({ type: 'gap', silence: 200, max: 64 });
+  say('55');
+  line.forget(1);
+  clock.pass(150);
+  say('12.30');
+  clock.pass(300);
+  say('5512.30');
+  clock.pass(300);
+  assert.deepEqual(frames, ['5512.30']);
+});
+
+test('behind a serial server what comes a second after bytes were cut in two is their rest', async () => {
+  const port = { kind: 'tcp', host: '127.0.0.1', port: 1 } as const;
+  const { line, clock, frames, say } = await handLine({ type: 'line', delimiter: '\n', max: 64 }, port);
+  line.divert(1, () => undefined);
+  say('55');
+  line.divert(1, undefined);
+  clock.pass(900);
+  say('12.30\n');
+  say('5512.30\n');
+  assert.deepEqual(frames, ['5512.30']);
 });
 
 test('the rest of a frame that waited while the program was held up is no frame', async () => {
@@ -348,6 +373,19 @@ test('no frame ends at a silence that nobody heard, because the program was held
   say('88');
   clock.pass(45);
   assert.deepEqual(frames, ['5512', '77', '88']);
+});
+
+test('two frames that came while the program was held up for less than the silence between them are not one', async () => {
+  const { clock, frames, say } = await handLine({ type: 'gap', silence: 10, max: 64 });
+  say('10.11');
+  // The next came 20 ms later; both timer and bytes are seen after 26.
+  clock.hold(26);
+  say('20.22');
+  clock.pass(40);
+  assert.deepEqual(frames, []);
+  say('30.33');
+  clock.pass(40);
+  assert.deepEqual(frames, ['30.33']);
 });
 
 test('what is held when the bytes are diverted is discarded, and no silence makes a frame of it', async () => {

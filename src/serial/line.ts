@@ -10,7 +10,7 @@ import type { LineConnection, LineOpener, LineUser, PortSpec } from '../ports-li
 import type { CreateFramer, DiscardReason, Framer, FramerOutput } from './framer.ts';
 import { framersOf } from './framers.ts';
 import type { Check, Framing } from './framing.ts';
-import { CUT_MS, quietMs, Silence, Torn, tornMs } from './stillness.ts';
+import { cutMs, quietMs, Silence, Torn, tornMs } from './stillness.ts';
 import { CLOSED_LINE, type LineEffect, type LineInput, type LineState, nextLine } from './line-machine.ts';
 
 export interface LineEvents {
@@ -197,8 +197,11 @@ class SupervisedLine implements Line {
   #cut(opening: Opening, leavesOut: boolean): void {
     const held = opening.framer?.end() ?? [];
     if (held.length === 0 && !leavesOut) return;
-    opening.framer = undefined;
-    opening.torn.begin(CUT_MS);
+    const { dropsTorn, framing, port } = this.#spec;
+    // The rest of a line goes up to its delimiter, however late it comes. Of other frames time alone tells.
+    const goesOn = held.length > 0 && (framing.type === 'line' || framing.type === 'slip');
+    opening.framer = dropsTorn && goesOn ? this.#createFramerOf(true) : undefined;
+    opening.torn.begin(cutMs(port, framing));
     this.#count(opening.generation, held);
   }
 
@@ -342,7 +345,9 @@ class SupervisedLine implements Line {
     if (opening?.generation !== generation || this.#machine.state.kind !== 'up') return;
     this.#counters.bytes += chunk.length;
     // Kept as they are where one chunk is enough: no copy for a line at speed.
-    opening.recent = chunk.length >= RECENT_BYTES ? chunk.subarray(-RECENT_BYTES) : recentOf(opening.recent, chunk);
+    const isEnough = chunk.length >= RECENT_BYTES;
+    const before = opening.recent.subarray(chunk.length - RECENT_BYTES);
+    opening.recent = isEnough ? chunk.subarray(-RECENT_BYTES) : Buffer.concat([before, chunk]);
     if (opening.taker === undefined) this.#frame(opening, chunk);
     else opening.taker(chunk);
   }
@@ -393,8 +398,4 @@ class SupervisedLine implements Line {
     timer?.cancel();
     return inTime;
   }
-}
-
-function recentOf(before: Buffer, chunk: Buffer): Buffer {
-  return Buffer.concat([before.subarray(chunk.length - RECENT_BYTES), chunk]);
 }

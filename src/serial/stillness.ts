@@ -5,22 +5,28 @@
  */
 import type { Clock, Timer } from '../ports.ts';
 import type { PortSpec } from '../ports-line.ts';
+import type { Framing } from './framing.ts';
 
 /**
- * Bytes that come this soon after bytes were cut in two, or after a tty was opened, may be the rest of a frame: the device was
+ * Bytes that come this soon after a tty was opened, or bytes on it were cut in two, may be the rest of a frame: the device was
  * already talking. 10 characters at 9600 Bd and an FTDI adapter's latency timer of 16 ms fit in twice.
  */
-export const CUT_MS = 50;
+const CUT_MS = 50;
 /** A serial server opens its tty once we are connected, and what it hears first is a round trip away: mobile networks, VPN. */
 const SERVER_MS = 1000;
 /** Until what waits in the kernel has been read. */
 const READ_MS = 1;
-/** A timer that is so much later than asked for: the program was held up. */
-const HELD_UP_MS = 20;
+/** What timers are late by of themselves. Bytes that come later than that and find nobody has looked: the program was held up. */
+const LATE_MS = 2;
 
 /** How long after an opening bytes may be the rest of a frame. */
 export function tornMs(port: PortSpec): number {
   return port.kind === 'tcp' ? SERVER_MS : CUT_MS;
+}
+
+/** How long after bytes were cut in two the next may be the rest: a serial server may send again what the network lost. */
+export function cutMs(port: PortSpec, framing: Framing): number {
+  return Math.max(tornMs(port), framing.type === 'gap' ? framing.silence : 0);
 }
 
 /** How long after an opening the first request waits. */
@@ -70,7 +76,7 @@ export class Silence {
   /** Bytes have come. False: whether there was silence before them can not be told, nobody looked in time. */
   heard(): boolean {
     this.#timer?.cancel();
-    const isSure = this.#clock.monotonicMs() - this.#dueMs <= HELD_UP_MS;
+    const isSure = this.#clock.monotonicMs() - this.#dueMs <= READ_MS + LATE_MS;
     this.#dueMs = Number.POSITIVE_INFINITY;
     return isSure;
   }
