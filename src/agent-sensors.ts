@@ -5,14 +5,13 @@
 import type { Topics } from './broker/topics.ts';
 import type { DeviceConfig } from './config/schema.ts';
 import type { Chance, Clock, Cron, EventSink, Log, SampleSink, StateStore, Timer, Work } from './ports.ts';
-import type { LineOpener } from './ports-line.ts';
+import type { LineOpener, OwedAnswers } from './ports-line.ts';
 import { SensorMemory } from './sensor/memory.ts';
 import { Sensor } from './sensor/sensor.ts';
 import { LineTaps } from './serial/line-taps.ts';
 import { type CreateLine, type Line, lineFactory } from './serial/line.ts';
 import { lineWorks } from './serial/line-work.ts';
 import { modbusBuses } from './serial/modbus-bus.ts';
-import type { OwedAnswers } from './serial/owed-answers.ts';
 import { samplesFactory } from './telemetry/samples.ts';
 
 export interface AgentSensorsOptions {

@@ -36,10 +36,9 @@ import type {
   TimeService,
 } from './ports.ts';
 import type { LinkOpener, LinkEnd, Renewal } from './ports-broker.ts';
-import type { LineOpener } from './ports-line.ts';
+import type { LineOpener, OwedAnswers } from './ports-line.ts';
 import type { SensorFact } from './remote/local-check.ts';
 import type { RemoteConfig } from './remote/remote-config.ts';
-import type { OwedAnswers } from './serial/owed-answers.ts';
 import { infoOf } from './status/info.ts';
 import { LocalStatus } from './status/local-status.ts';
 import { SlowFigures } from './status/slow-figures.ts';

@@ -45,3 +45,15 @@ export interface LineOpener {
   /** Runs once when a device comes to be where the line is, or another than now; undefined: that can not be told. */
   appears?(spec: PortSpec, run: () => void): Timer | undefined;
 }
+
+/**
+ * What Modbus units still owe: until when an answer to an old request may come, by port and unit. Kept for the whole
+ * process, beyond a bus: a configuration that is read anew makes new buses on the same wires, and an RTU answer does not
+ * say which registers it holds. What was asked before the process began is not known, only that it was before.
+ */
+export interface OwedAnswers {
+  /** When the process began, on the monotonic clock, milliseconds. */
+  readonly sinceMs: number;
+  /** Of a port: unit to the end of its time, on the monotonic clock. The same map each time. */
+  of(port: string): Map<number, number>;
+}

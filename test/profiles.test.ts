@@ -15,7 +15,7 @@ import { lineOpener } from '../src/platform/lines.ts';
 import { Sensor } from '../src/sensor/sensor.ts';
 import { lineFactory } from '../src/serial/line.ts';
 import { modbusBuses } from '../src/serial/modbus-bus.ts';
-import { OwedAnswers } from '../src/serial/owed-answers.ts';
+import { owedAnswers } from '../src/serial/owed-answers.ts';
 import { samplesFactory } from '../src/telemetry/samples.ts';
 import { type Random, seededRandom } from '../src/workbench/random.ts';
 import { METER_NAMES, METERS } from '../src/workbench/simulate/meters.ts';
@@ -111,7 +111,7 @@ for (const name of METER_NAMES) {
       log,
       parseJson,
       createLine,
-      busOf: modbusBuses({ createLine, owed: new OwedAnswers(Number.NEGATIVE_INFINITY), clock, log }),
+      busOf: modbusBuses({ createLine, owed: owedAnswers(Number.NEGATIVE_INFINITY), clock, log }),
       createSamples: samplesFactory({ clock, samples, topics: topicsOf('fp/v1', 'd') }),
       events: ledger,
       memory: keptMemory(),

@@ -34,7 +34,8 @@ import type { Boot, FlooredClock, Log, LogControl, Supervisor } from '../ports.t
 import type { LinkOpener } from '../ports-broker.ts';
 import type { BaseFile } from '../remote/judge.ts';
 import type { BaseRead, RemoteConfig, Running } from '../remote/remote-config.ts';
-import { OwedAnswers } from '../serial/owed-answers.ts';
+import type { OwedAnswers } from '../ports-line.ts';
+import { owedAnswers } from '../serial/owed-answers.ts';
 import { VERSION } from '../version.ts';
 import { loadConfig } from './config-file.ts';
 import {
@@ -63,7 +64,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
   const boot = systemBoot();
   const supervisor = systemdSupervisor();
   // The monotonic clock counts from the start of the process.
-  const owed = new OwedAnswers(0);
+  const owed = owedAnswers(0);
   const read = (): BaseRead => {
     const again = loadConfig(values.config);
     if (again.kind === 'invalid') return { kind: 'invalid', text: again.text };

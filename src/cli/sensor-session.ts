@@ -19,7 +19,7 @@ import type { Reading } from '../sensor/route.ts';
 import { type CreateSamples, Sensor, type SensorCounters } from '../sensor/sensor.ts';
 import { lineFactory } from '../serial/line.ts';
 import { modbusBuses } from '../serial/modbus-bus.ts';
-import { OwedAnswers } from '../serial/owed-answers.ts';
+import { owedAnswers } from '../serial/owed-answers.ts';
 import { type LineTap, tappedOpener } from './line-tap.ts';
 
 export interface SessionOptions {
@@ -70,7 +70,7 @@ export function openSession({ config, onReadings, onEvent, tap }: SessionOptions
     config: withoutAnswers(config),
     createLine,
     // Nothing is billed here: whoever looks does not wait for answers to an agent that was stopped.
-    busOf: modbusBuses({ ...ports, createLine, owed: new OwedAnswers(Number.NEGATIVE_INFINITY) }),
+    busOf: modbusBuses({ ...ports, createLine, owed: owedAnswers(Number.NEGATIVE_INFINITY) }),
     createSamples: samplesTo(onReadings),
     events: sinkTo(onEvent),
     memory: memoryOf(),

@@ -345,9 +345,8 @@ class SupervisedLine implements Line {
     if (opening?.generation !== generation || this.#machine.state.kind !== 'up') return;
     this.#counters.bytes += chunk.length;
     // Kept as they are where one chunk is enough: no copy for a line at speed.
-    const isEnough = chunk.length >= RECENT_BYTES;
-    const before = opening.recent.subarray(chunk.length - RECENT_BYTES);
-    opening.recent = isEnough ? chunk.subarray(-RECENT_BYTES) : Buffer.concat([before, chunk]);
+    const before = chunk.length >= RECENT_BYTES ? undefined : opening.recent.subarray(chunk.length - RECENT_BYTES);
+    opening.recent = before === undefined ? chunk.subarray(-RECENT_BYTES) : Buffer.concat([before, chunk]);
     if (opening.taker === undefined) this.#frame(opening, chunk);
     else opening.taker(chunk);
   }

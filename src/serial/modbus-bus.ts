@@ -7,12 +7,11 @@
  */
 import { invariant, reasonOf } from '../fault.ts';
 import type { Clock, Log } from '../ports.ts';
-import type { PortSpec } from '../ports-line.ts';
+import type { OwedAnswers, PortSpec } from '../ports-line.ts';
 import type { CreateLine, Line, LineCounters } from './line.ts';
 import type { LineState } from './line-machine.ts';
 import { AnswerSearch, answerLength, type ModbusAnswer, type ModbusRead, type NoAnswer } from './modbus-adu.ts';
 import { characterMs, gapMs } from './modbus-times.ts';
-import type { OwedAnswers } from './owed-answers.ts';
 
 export interface ReadOptions {
   /** Time for the server to answer, milliseconds; the time of the bytes on the wire comes on top. */

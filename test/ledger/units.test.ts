@@ -18,7 +18,7 @@ import {
 } from '../../src/ledger/segment.ts';
 import { PendingMarks } from '../../src/ledger/pending-marks.ts';
 import { decodeSnapshot, encodeSnapshot } from '../../src/ledger/snapshot.ts';
-import { contentDigest, Sources } from '../../src/ledger/sources.ts';
+import { Sources } from '../../src/ledger/sources.ts';
 import { LedgerState, unsettledRanges } from '../../src/ledger/state.ts';
 import { APPENDS_WAITING_MAX } from '../../src/limits.ts';
 import { ledgerFiles } from '../../src/platform/ledger-files.ts';
@@ -368,43 +368,4 @@ test('the append queue is bounded, and a draft out of bounds is refused at once'
     const result = await queue.add(wrong, sources, moment);
     assert.equal(result.kind === 'refused' ? result.code : '', 'event.invalid');
   }
-});
-
-test('a new board that counts its restarts from 1 again: no number of its sales passes for a repeat', () => {
-  const sources = new Sources();
-  const digestOf = (ml: number): string => contentDigest('sale', 'delivery', sale(ml).data);
-  for (const boot of ['1', '2', '3']) for (let n = 1; n <= 20; n += 1) sources.add('pump', boot, n, digestOf(n));
-  const again = new Sources(sources.snapshot());
-  for (let n = 1; n <= 20; n += 1) {
-    assert.equal(again.judge('pump', '1', n, digestOf(1000 + n)), 'unknown');
-    // What the old board said before its last restart, and did not hear of: a repeat, known by its content.
-    assert.equal(again.judge('pump', '2', n, digestOf(n)), 'repeat');
-    assert.equal(again.judge('pump', '2', n, digestOf(1000 + n)), 'conflict');
-  }
-  assert.equal(again.judge('pump', '1', 21, digestOf(1021)), 'new');
-});
-
-test('a used number whose content is no longer kept is no repeat: after a new board, and after a counter that wraps', () => {
-  const digestOf = (ml: number): string => contentDigest('sale', 'delivery', sale(ml).data);
-  const sources = new Sources();
-  for (let n = 1; n <= 500; n += 1) sources.add('pump', '1', n, digestOf(n));
-  const again = new Sources(sources.snapshot());
-  const verdicts = Array.from({ length: 500 }, (_, at) => again.judge('pump', '1', at + 1, digestOf(7000)));
-  assert.deepEqual([...new Set(verdicts)], ['unknown', 'conflict']);
-  // A sensor that has not heard of its newest hundred says them again.
-  for (let n = 401; n <= 500; n += 1) assert.equal(again.judge('pump', '1', n, digestOf(n)), 'repeat');
-  assert.equal(again.judge('pump', '1', 501, digestOf(501)), 'new');
-});
-
-test('source numbers: exact within the bounds, never guessed at below them', () => {
-  const sources = new Sources();
-  const digest = contentDigest('sale', 'delivery', sale(1).data);
-  for (let seq = 1; seq <= 1000; seq += 2) sources.add('pump', 'a', seq, digest);
-  assert.equal(sources.judge('pump', 'a', 999, digest), 'repeat');
-  assert.equal(sources.judge('pump', 'a', 999, 'other'), 'conflict');
-  assert.equal(sources.judge('pump', 'a', 998, digest), 'new');
-  assert.equal(sources.judge('pump', 'a', 2, digest), 'unknown');
-  assert.deepEqual(new Sources(sources.snapshot()).snapshot(), sources.snapshot());
-  for (let n = 0; n < 8; n += 1) sources.add('pump', `e${n}`, 1, digest);
-  assert.equal(sources.judge('pump', 'a', 999, digest), 'new', 'the ninth epoch back is forgotten');
 });

@@ -5,7 +5,7 @@ import { systemClock } from '../../src/platform/clock.ts';
 import type { ModbusRead } from '../../src/serial/modbus-adu.ts';
 import { encodeRead } from '../../src/serial/modbus-adu.ts';
 import { type ModbusBus, modbusBuses } from '../../src/serial/modbus-bus.ts';
-import { OwedAnswers } from '../../src/serial/owed-answers.ts';
+import { owedAnswers } from '../../src/serial/owed-answers.ts';
 import { answerModbus, modbusServer } from '../../src/workbench/modbus-server.ts';
 import { HandClock, HandLine } from '../sensor-rig.ts';
 import { canHangUp, keptLog, tcpFarEnd, until } from '../serial-rig.ts';
@@ -107,7 +107,7 @@ test('the first start opens the line, the last stop closes it, and a read that w
 
 test('a bus that is made anew asks no unit that still owes an answer to the one before', async (t) => {
   const far = await scriptedPty(t, (request, place) => (place === 0 ? undefined : answer(request)));
-  const owed = new OwedAnswers(Number.NEGATIVE_INFINITY);
+  const owed = owedAnswers(Number.NEGATIVE_INFINITY);
   const before = await seatOn(t, busFor(far.spec, owed));
   const cut = before.read(A, SOON);
   await until(() => far.requests.length === 1, 'the request of the one before');
@@ -121,7 +121,7 @@ test('a bus that is made anew asks no unit that still owes an answer to the one 
 
 test('a process that has just begun asks nothing while an answer to another process may come', async (t) => {
   const far = await scriptedPty(t, answer);
-  const seat = await seatOn(t, busFor(far.spec, new OwedAnswers(systemClock.monotonicMs())));
+  const seat = await seatOn(t, busFor(far.spec, owedAnswers(systemClock.monotonicMs())));
   const reading = seat.read(B, SOON);
   await far.send(answerTo(A));
   assert.equal(hexOf(await reading), expectedHex(B));
@@ -131,7 +131,7 @@ test('sensors of the same port get the same bus', () => {
   const clock = new HandClock();
   const busOf = modbusBuses({
     createLine: new HandLine().create,
-    owed: new OwedAnswers(0),
+    owed: owedAnswers(0),
     clock,
     log: keptLog(),
   });

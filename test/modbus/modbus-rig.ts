@@ -7,7 +7,7 @@ import type { PortSpec } from '../../src/ports-line.ts';
 import { lineFactory } from '../../src/serial/line.ts';
 import type { ModbusRead } from '../../src/serial/modbus-adu.ts';
 import { ModbusBus, type ModbusOutcome, type ModbusSeat } from '../../src/serial/modbus-bus.ts';
-import { OwedAnswers } from '../../src/serial/owed-answers.ts';
+import { owedAnswers } from '../../src/serial/owed-answers.ts';
 import type { ModbusUnit, ModbusUnits } from '../../src/workbench/modbus-server.ts';
 import { keptLog, ptyFor, ttySpec, until } from '../serial-rig.ts';
 
@@ -75,7 +75,7 @@ export async function scriptedPty(
 }
 
 /** `owed`: what units owe to whoever asked before; default: nobody did. */
-export function busFor(spec: PortSpec, owed = new OwedAnswers(Number.NEGATIVE_INFINITY)): ModbusBus {
+export function busFor(spec: PortSpec, owed = owedAnswers(Number.NEGATIVE_INFINITY)): ModbusBus {
   const log = keptLog();
   const ports = { opener: lineOpener(systemClock), clock: systemClock, chance: systemChance, log };
   return new ModbusBus({ port: spec, createLine: lineFactory(ports), owed, clock: systemClock, log });

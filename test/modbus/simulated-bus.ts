@@ -2,7 +2,7 @@
 import type { Clock } from '../../src/ports.ts';
 import type { CreateLine, Line, LineEvents } from '../../src/serial/line.ts';
 import { ModbusBus } from '../../src/serial/modbus-bus.ts';
-import { OwedAnswers } from '../../src/serial/owed-answers.ts';
+import { owedAnswers } from '../../src/serial/owed-answers.ts';
 import { HandClock, HandLine } from '../sensor-rig.ts';
 import { keptLog, ttySpec } from '../serial-rig.ts';
 
@@ -37,7 +37,7 @@ export class SimulatedBus {
       after: (ms, run) => this.clock.after(ms, run),
       soon: (run) => this.clock.soon(run),
     };
-    const owed = new OwedAnswers(Number.NEGATIVE_INFINITY);
+    const owed = owedAnswers(Number.NEGATIVE_INFINITY);
     this.bus = new ModbusBus({ port: ttySpec('/dev/ttyUSB0'), createLine, owed, clock, log: keptLog() });
   }
 
