@@ -11,28 +11,44 @@ import { judgePubrec, pubcompDone } from './reason-codes.ts';
 export type FlightEffect =
   | { readonly kind: 'send-pubrel'; readonly identifier: number }
   /** Write a `released` mark; tell `releasedOnDisk` when it is there. */
-  | { readonly kind: 'mark-released'; readonly seq: number; readonly unheard: boolean }
+  | { readonly kind: 'mark-released'; readonly life: number; readonly seq: number; readonly unheard: boolean }
   /** `stream` is '' when the exchange began on an earlier connection. */
-  | { readonly kind: 'mark-handed'; readonly seq: number; readonly stream: string }
-  | { readonly kind: 'mark-dead'; readonly seq: number; readonly stream: string; readonly reason: number }
+  | { readonly kind: 'mark-handed'; readonly life: number; readonly seq: number; readonly stream: string }
+  | {
+      readonly kind: 'mark-dead';
+      readonly life: number;
+      readonly seq: number;
+      readonly stream: string;
+      readonly reason: number;
+    }
   /** The exchange ended without success; the event is to be sent again after a pause. */
   | { readonly kind: 'later'; readonly seq: number; readonly reason: number }
-  | { readonly kind: 'forbidden'; readonly seq: number; readonly stream: string }
+  | { readonly kind: 'forbidden'; readonly life: number; readonly seq: number; readonly stream: string }
   /** Clean Start is the only way on. */
   | { readonly kind: 'session-lost'; readonly reason: number }
   | { readonly kind: 'protocol-error'; readonly what: string };
 
-interface Exchange {
-  readonly seq: number;
+/** How an event leaves. */
+export interface Way {
   readonly identifier: number;
-  readonly stream: string;
+  /** It is sent again, and has a lane of its own. */
+  readonly again: boolean;
+  /** It may have left before in this session. */
   readonly resent: boolean;
+}
+
+interface Exchange extends Way {
+  readonly life: number;
+  readonly seq: number;
+  readonly stream: string;
   phase: 'sent' | 'releasing' | 'released';
 }
 
 export class Flight {
   readonly #byIdentifier = new Map<number, Exchange>();
-  readonly #bySeq = new Map<number, Exchange>();
+  /** By life of the ledger, and sequence. */
+  readonly #byEvent = new Map<number, Map<number, Exchange>>();
+  #again = 0;
   /** Those whose next step is the broker's, in the order in which their packets left. */
   readonly #awaiting = new Set<Exchange>();
   /** Those whose next step is the disk's, in the order of their PUBRECs. */
@@ -58,28 +74,38 @@ export class Flight {
     return first;
   }
 
+  /** Those of events that are sent again. */
+  get again(): number {
+    return this.#again;
+  }
+
   /** Two events may share an identifier. */
   isFree(identifier: number): boolean {
     return !this.#byIdentifier.has(identifier);
   }
 
-  has(seq: number): boolean {
-    return this.#bySeq.has(seq);
+  has(life: number, seq: number): boolean {
+    return this.#byEvent.get(life)?.has(seq) === true;
   }
 
-  /** A PUBLISH is about to leave. `resent`: it may have left before in this session. */
-  sent({ seq, stream }: StoredEvent, identifier: number, resent: boolean): void {
-    this.#ask({ seq, identifier, stream, resent, phase: 'sent' });
+  /** Sequences of a life that are in flight. */
+  of(life: number): Iterable<number> {
+    return this.#byEvent.get(life)?.keys() ?? [];
+  }
+
+  /** A PUBLISH is about to leave. */
+  sent({ life, seq, stream }: StoredEvent, way: Way): void {
+    this.#ask(this.#begin({ life, seq, stream, ...way, phase: 'sent' }));
   }
 
   /** An event whose `released` mark was on disk when the connection came up, or came there for an earlier one. */
-  resumeReleased(seq: number, identifier: number): FlightEffect {
-    return this.#pubrel({ seq, identifier, stream: '', resent: true, phase: 'released' });
+  resumeReleased(life: number, seq: number, way: Omit<Way, 'resent'>): FlightEffect {
+    return this.#pubrel(this.#begin({ life, seq, stream: '', ...way, resent: true, phase: 'released' }));
   }
 
   /** The `released` mark of this event is on disk. */
-  releasedOnDisk(seq: number): FlightEffect | undefined {
-    const exchange = this.#bySeq.get(seq);
+  releasedOnDisk(life: number, seq: number): FlightEffect | undefined {
+    const exchange = this.#byEvent.get(life)?.get(seq);
     return exchange === undefined || exchange.phase === 'released' ? undefined : this.#pubrel(exchange);
   }
 
@@ -96,16 +122,24 @@ export class Flight {
 
   /** A packet of this exchange leaves, and its turn to be answered is the last. */
   #ask(exchange: Exchange): void {
-    this.#byIdentifier.set(exchange.identifier, exchange);
-    this.#bySeq.set(exchange.seq, exchange);
     this.#awaiting.delete(exchange);
     this.#awaiting.add(exchange);
   }
 
+  #begin(exchange: Exchange): Exchange {
+    const { life, seq, identifier, again } = exchange;
+    this.#byIdentifier.set(identifier, exchange);
+    const ofLife = this.#byEvent.get(life) ?? new Map<number, Exchange>();
+    this.#byEvent.set(life, ofLife.set(seq, exchange));
+    if (again) this.#again += 1;
+    return exchange;
+  }
+
   #end(exchange: Exchange): void {
     this.#byIdentifier.delete(exchange.identifier);
-    this.#bySeq.delete(exchange.seq);
+    this.#byEvent.get(exchange.life)?.delete(exchange.seq);
     this.#awaiting.delete(exchange);
+    if (exchange.again) this.#again -= 1;
   }
 
   #pubrec({ identifier, reason }: Ack): FlightEffect | undefined {
@@ -114,13 +148,13 @@ export class Flight {
     if (exchange === undefined) return reason < 0x80 ? { kind: 'send-pubrel', identifier } : undefined;
     // A second PUBREC for one PUBLISH; the PUBREL is on its way.
     if (exchange.phase !== 'sent') return undefined;
-    const { seq, stream } = exchange;
+    const { life, seq, stream } = exchange;
     const verdict = judgePubrec(reason, exchange.resent);
     if (verdict.kind === 'received') {
       exchange.phase = 'releasing';
       this.#awaiting.delete(exchange);
       this.#releasing.add(exchange);
-      return { kind: 'mark-released', seq, unheard: verdict.unheard };
+      return { kind: 'mark-released', life, seq, unheard: verdict.unheard };
     }
     // MQTT 5, 4.3.3: a PUBREC of 0x80 or above ends the exchange and frees the identifier.
     this.#end(exchange);
@@ -128,9 +162,9 @@ export class Flight {
       case 'later':
         return { kind: 'later', seq, reason };
       case 'forbidden':
-        return { kind: 'forbidden', seq, stream };
+        return { kind: 'forbidden', life, seq, stream };
       case 'dead':
-        return { kind: 'mark-dead', seq, stream, reason };
+        return { kind: 'mark-dead', life, seq, stream, reason };
       case 'session-lost':
         return { kind: 'session-lost', reason };
       case 'protocol-error':
@@ -146,6 +180,7 @@ export class Flight {
       return { kind: 'protocol-error', what: `PUBCOMP with reason code 0x${reason.toString(16)}` };
     }
     this.#end(exchange);
-    return { kind: 'mark-handed', seq: exchange.seq, stream: exchange.stream };
+    const { life, seq, stream } = exchange;
+    return { kind: 'mark-handed', life, seq, stream };
   }
 }

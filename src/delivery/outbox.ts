@@ -58,6 +58,13 @@ export class Outbox {
     this.#readyBytes -= taken?.payload.length ?? 0;
   }
 
+  /** Nothing of this lane lies before it: what is left was taken from it. */
+  get isThrough(): boolean {
+    if (this.#ready.length > 0 || this.#reading) return false;
+    const wanted = this.#nextWanted(this.#next);
+    return wanted === undefined || wanted > this.#life.last;
+  }
+
   /** Events that a commit just brought. */
   offer(events: readonly StoredEvent[]): void {
     for (const event of events) {

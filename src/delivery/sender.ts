@@ -61,6 +61,8 @@ interface Attached {
   replayAfter: Timer | undefined;
   /** No further events leave on this link. */
   isClosing: boolean;
+  /** The events of another life are due: as `isClosing`. */
+  isDrained: boolean;
   noted: number;
 }
 
@@ -96,7 +98,7 @@ export class Sender {
   /** A new link is up, and the mark of its session is on disk, which is for this life of the ledger. */
   attach(link: Link, generation: number, ordinal: number): void {
     const { ledger, clock, protocol, windowMax } = this.#options;
-    const life = ledger.settlement.lives.find((one) => one.ordinal === ordinal);
+    const life = this.#lifeOf(ordinal);
     if (life === undefined) {
       // All of it was settled and dropped while the link came up.
       clock.soon(() => this.#options.onSessionOver('nothing is kept any more of the epoch that it is for'));
@@ -120,12 +122,15 @@ export class Sender {
       lanes,
       replayAfter: clock.after(REPLAY_AFTER_MS, () => this.#startReplay()),
       isClosing: false,
+      isDrained: false,
       noted: sentBefore,
     };
     this.#attached = attached;
     const pubrels: Buffer[] = [];
-    const released = sessionPresent ? life.released.intervals() : [];
-    for (const [from, through] of released) this.#finish(attached, from, through, pubrels);
+    // Of another life: what is sent again.
+    for (const one of sessionPresent ? ledger.settlement.lives : []) {
+      for (const [from, through] of one.released.intervals()) this.#finish(attached, one, from, through, pubrels);
+    }
     this.#pump(pubrels);
     // Another life may have come before this one since the link began.
     clock.soon(() => this.#attached === attached && this.#checkDrained(attached));
@@ -139,10 +144,10 @@ export class Sender {
   receiptTaken(ordinal: number, through: number): void {
     const attached = this.#attached;
     if (attached === undefined) return;
-    const { life } = attached;
-    if (!attached.sessionPresent && life.ordinal === ordinal) {
+    const life = this.#lifeOf(ordinal);
+    if (!attached.sessionPresent && life !== undefined) {
       const spared = new IntervalSet(life.reopened.within(life.first, through));
-      for (const seq of attached.lanes.replaying) spared.delete(seq);
+      for (const seq of attached.lanes.flight.of(ordinal)) spared.delete(seq);
       this.#options.ledger.settlement.unreopen(life, spared.intervals());
     }
     this.#startReplay();
@@ -185,7 +190,7 @@ export class Sender {
       if (effect !== undefined) this.#perform(attached, effect, packets);
       if (this.#attached !== attached) return rest;
     }
-    this.#pump(packets);
+    this.#turn(packets);
     return rest;
   }
 
@@ -199,23 +204,26 @@ export class Sender {
     if (attached === undefined) return;
     this.#patience.committed();
     const packets: Buffer[] = [];
-    for (const { kind, life, ranges } of commit.marks) {
-      if (life !== attached.life.ordinal) continue;
-      if (kind === 'reopened') attached.lanes.reopened();
-      if (kind !== 'released') continue;
-      for (const [from, through] of ranges) this.#finish(attached, from, through, packets);
+    for (const { kind, life: ordinal, ranges } of commit.marks) {
+      const life = kind === 'reopened' || kind === 'released' ? this.#lifeOf(ordinal) : undefined;
+      if (life === undefined) continue;
+      if (kind === 'reopened') attached.lanes.reopened(life);
+      else for (const [from, through] of ranges) this.#finish(attached, life, from, through, packets);
     }
     attached.lanes.offer(commit.events);
-    this.#pump(packets);
-    this.#checkDrained(attached);
+    this.#turn(packets);
   }
 
   /** PUBREL for what is released on disk. */
-  #finish(attached: Attached, from: number, through: number, packets: Buffer[]): void {
+  #finish(attached: Attached, life: Life, from: number, through: number, packets: Buffer[]): void {
     for (let seq = from; seq <= through; seq += 1) {
-      const effect = attached.life.handed.has(seq) ? undefined : attached.lanes.released(seq);
+      const effect = life.handed.has(seq) ? undefined : attached.lanes.released(life, seq);
       if (effect !== undefined) this.#perform(attached, effect, packets);
     }
+  }
+
+  #lifeOf(ordinal: number): Life | undefined {
+    return this.#options.ledger.settlement.lives.find((life) => life.ordinal === ordinal);
   }
 
   #startReplay(): void {
@@ -224,11 +232,16 @@ export class Sender {
     if (attached === undefined) return;
     attached.replayAfter = undefined;
     attached.lanes.mayReplay = true;
-    this.#pump([]);
+    this.#turn([]);
   }
 
   #pumpFor(attached: Attached): void {
-    if (this.#attached === attached) this.#pump([]);
+    if (this.#attached === attached) this.#turn([]);
+  }
+
+  #turn(packets: Buffer[]): void {
+    this.#pump(packets);
+    if (this.#attached !== undefined) this.#checkDrained(this.#attached);
   }
 
   /** Fills the window and writes everything in one piece. PUBRELs go in any case: four bytes for each of the window. */
@@ -248,20 +261,21 @@ export class Sender {
     const { topics, protocol } = this.#options;
     const { lanes, link } = attached;
     let highest = 0;
-    while (!attached.isClosing && !this.#pauses.ofAll && !link.full) {
+    while (!attached.isClosing && !attached.isDrained && !this.#pauses.ofAll && !link.full) {
       const leaving = lanes.next();
       if (leaving === undefined) break;
-      const { event, identifier, again } = leaving;
-      const { seq, stream } = event;
+      const { event, way } = leaving;
+      const { life, seq, stream } = event;
+      const { identifier, again } = way;
       const resent = !again && seq <= attached.sentBefore;
       const dup = resent && this.#inexact !== attached.generation;
       const packet = encodePublish(protocol, topics.event(stream), event, identifier, dup);
       if (packet.length > link.terms.maximumPacketSize) {
-        this.#perform(attached, { kind: 'mark-dead', seq, stream, reason: PACKET_TOO_LARGE }, packets);
+        this.#perform(attached, { kind: 'mark-dead', life, seq, stream, reason: PACKET_TOO_LARGE }, packets);
         continue;
       }
       // 0x91 on a replay can not tell whose exchange it is: then the session begins anew, which costs repeats.
-      lanes.flight.sent(event, identifier, !again && (resent || attached.sessionPresent));
+      lanes.flight.sent(event, { ...way, resent: !again && (resent || attached.sessionPresent) });
       packets.push(packet);
       if (!again) highest = seq;
     }
@@ -270,36 +284,32 @@ export class Sender {
 
   #perform(attached: Attached, effect: FlightEffect, packets: Buffer[]): void {
     const { ledger, log } = this.#options;
-    const life = attached.life.ordinal;
     switch (effect.kind) {
       case 'send-pubrel':
         packets.push(encodePubrel(effect.identifier));
         return;
       case 'mark-released':
         if (effect.unheard) this.#countUnheard();
-        ledger.release(life, effect.seq);
+        ledger.release(effect.life, effect.seq);
         return;
       case 'mark-handed':
-        attached.lanes.ended(effect.seq);
         this.#handed += 1;
         this.#pauses.progress();
         ledger.strays.leaves(effect.stream);
-        ledger.handOver(life, effect.seq);
+        ledger.handOver(effect.life, effect.seq);
         return;
       case 'mark-dead':
         log.error('broker refuses an event for good: dead letter', { seq: effect.seq, code: effect.reason });
-        attached.lanes.bury(effect.seq);
+        attached.lanes.bury(effect.life, effect.seq);
         ledger.strays.died(effect.stream);
-        ledger.bury(life, effect.seq, effect.reason);
+        ledger.bury(effect.life, effect.seq, effect.reason);
         this.#tellSoon();
         return;
       case 'later':
-        attached.lanes.ended(effect.seq);
         this.#makeInexact(attached);
         this.#pauses.pauseAll(effect.reason);
         return;
       case 'forbidden':
-        attached.lanes.ended(effect.seq);
         this.#makeInexact(attached);
         ledger.strays.holdBack(effect.stream);
         this.#pauses.pauseStream(effect.stream);
@@ -324,7 +334,7 @@ export class Sender {
   /** A pause is over: what it passed over goes now. */
   #goOn(): void {
     this.#attached?.lanes.rewind();
-    this.#pump([]);
+    this.#turn([]);
   }
 
   #makeInexact(attached: Attached): void {
@@ -350,10 +360,22 @@ export class Sender {
     this.#unheard += 1;
   }
 
-  /** An old epoch is handed over: identifiers start again with the next one, so the session must too. */
+  /**
+   * An old epoch is handed over: identifiers start again with the next one, so the session must too, once what is in flight
+   * is through. What of it waits for a paused stream does not hold up the next one: it goes on in the lane of what is sent
+   * again. Nothing of it lies at the broker, which has refused it, so a new session can take it as well.
+   */
   #checkDrained(attached: Attached): void {
-    const draining = this.#options.ledger.drainingLife;
-    if (draining === undefined || draining.ordinal === attached.life.ordinal || attached.lanes.flight.size > 0) return;
-    this.#options.onSessionOver(`epoch ${attached.life.epoch} is handed over; epoch ${draining.epoch} follows`);
+    const { ledger } = this.#options;
+    const { life, lanes } = attached;
+    const next = ledger.drainingLife;
+    if (next === undefined || attached !== this.#attached) return;
+    attached.isDrained = next.ordinal !== life.ordinal;
+    if (!attached.isDrained) {
+      if (ledger.settlement.hasNewer(life) && !this.#pauses.ofAll) ledger.settlement.postpone(life, lanes.leftBehind());
+      return;
+    }
+    if (lanes.flight.size > 0) return;
+    this.#options.onSessionOver(`epoch ${life.epoch} has nothing more to send; epoch ${next.epoch} follows`);
   }
 }

@@ -29,7 +29,7 @@ import { readableSegments } from './retention.ts';
 import { SegmentAges } from './segment-age.ts';
 import type { KnownSegment } from './segment-writer.ts';
 import { Settlement } from './settlement.ts';
-import { LedgerState, type Life, pendingCount, type SessionMark, unsettledCount } from './state.ts';
+import { freshCount, LedgerState, type Life, pendingCount, type SessionMark, unsettledCount } from './state.ts';
 import type { Strays } from './strays.ts';
 
 const RETENTION_CHECK_MS = 60_000;
@@ -136,7 +136,7 @@ export class Ledger implements EventSink {
 
   /** After a start no broker has refused anything yet: what was left behind tells which streams those are. */
   async #findStrays(): Promise<void> {
-    const life = this.drainingLife;
+    const life = this.#state.oldestOwed;
     const { strays } = this.#committer;
     if (life === undefined || !strays.look(this.#state.pieces)) return;
     const from = life.handed.nextAbsent(life.first);
@@ -237,9 +237,9 @@ export class Ledger implements EventSink {
     return this.#notes?.sentThrough(generation, life) ?? 0;
   }
 
-  /** The oldest life with something to hand over, else the live one. Its marks are those on stable storage. */
+  /** The oldest life with new events, else the live one. Its marks are those on stable storage. */
   get drainingLife(): Life | undefined {
-    return this.#state.lives.find((life) => pendingCount(life) > 0) ?? this.#state.live;
+    return this.#state.lives.find((life) => freshCount(life) > 0) ?? this.#state.live;
   }
 
   /** Events of `life` from `from` on, on stable storage, about `bytesMax` of them; `next` says where to go on. */
@@ -292,7 +292,7 @@ export class Ledger implements EventSink {
 
   /** Age of the oldest event that is not handed over, milliseconds; undefined when there is none. */
   async oldestUnsentMs(): Promise<number | undefined> {
-    const life = this.drainingLife;
+    const life = this.#state.oldestOwed;
     const seq = life?.handed.nextAbsent(life.first) ?? 0;
     if (life === undefined || seq > life.last) return undefined;
     if (this.#oldest?.life !== life.ordinal || this.#oldest.seq !== seq) {

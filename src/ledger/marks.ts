@@ -15,7 +15,8 @@ import type { Interval } from './intervals.ts';
  * - `handed`: handed over (PUBCOMP). Also set for sequences that a `ledger.gap` names.
  * - `dead`: a dead letter; `code` is the broker's reason code.
  * - `settled`: the consumer's receipt covers it. Written lazily: the receipt is retained and comes again.
- * - `reopened`: it is to be sent again, although it was handed over or dead. On disk before its PUBLISH leaves: else a crash
+ * - `reopened`: it is to be sent again, although it was handed over or dead, or it is of an old epoch and its stream was
+ *   refused: it leaves under an identifier of the range for what is sent again. On disk before its PUBLISH leaves: else a crash
  *   in the middle of that exchange would leave its identifier in use at the broker and free here.
  */
 export const MARK_KIND = { released: 1, handed: 2, dead: 3, settled: 4, reopened: 5 } as const;

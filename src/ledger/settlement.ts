@@ -6,13 +6,13 @@
 import type { Committer } from './committer.ts';
 import { type Interval, IntervalSet } from './intervals.ts';
 import type { Marks } from './marks.ts';
-import { deadWithin, type LedgerState, type Life } from './state.ts';
+import { deadWithin, freshCount, type LedgerState, type Life } from './state.ts';
 
 export class Settlement {
   readonly #committer: Committer;
   readonly #state: () => LedgerState;
-  /** By life: what is to be sent again no more, until that is on disk. */
-  readonly #spared = new Map<number, IntervalSet>();
+  /** By life: what is about to be sent in another way, or not at all, until the disk knows that. */
+  readonly #changing = new Map<number, IntervalSet>();
 
   constructor(committer: Committer, state: () => LedgerState) {
     this.#committer = committer;
@@ -62,30 +62,51 @@ export class Settlement {
 
   /** Takes back a `reopen` of what has not left again: the consumer turned out to have it. It must not leave from now on. */
   unreopen(life: Life, ranges: readonly Interval[]): void {
-    if (ranges.length === 0) return;
-    const spared = this.#spared.get(life.ordinal) ?? new IntervalSet();
-    this.#spared.set(life.ordinal, spared);
-    for (const [from, through] of ranges) {
-      this.#committer.marks.handOver(life.ordinal, from, through);
-      spared.add(from, through);
-    }
-    this.#committer.schedule();
+    for (const [from, through] of ranges) this.#committer.marks.handOver(life.ordinal, from, through);
+    this.#change(life, ranges);
   }
 
-  /** Whether a `reopen` of this event was taken back, and the disk does not know it yet. */
-  isSpared(life: Life, seq: number): boolean {
-    return this.#spared.get(life.ordinal)?.has(seq) === true;
+  /**
+   * New events of an old epoch whose streams are paused: they are to be sent again, so that the next epoch does not wait for
+   * them. No exchange of theirs may be under way. They must not leave as they are from now on.
+   */
+  postpone(life: Life, ranges: readonly Interval[]): void {
+    for (const [from, through] of ranges) this.#committer.marks.reopen(life.ordinal, from, through);
+    this.#change(life, ranges);
+  }
+
+  /** Whether a later life has new events. */
+  hasNewer(life: Life): boolean {
+    return this.lives.some((other) => other.ordinal > life.ordinal && freshCount(other) > 0);
+  }
+
+  /** Whether this event must not leave now: how it is to be sent is about to change, and the disk does not know it yet. */
+  isChanging(life: Life, seq: number): boolean {
+    return this.#changing.get(life.ordinal)?.has(seq) === true;
+  }
+
+  /** All such events of a life. */
+  changing(life: Life): readonly Interval[] {
+    return this.#changing.get(life.ordinal)?.intervals() ?? [];
   }
 
   /** These marks are on disk. */
   committed(marks: readonly Marks[]): void {
-    if (this.#spared.size === 0) return;
+    if (this.#changing.size === 0) return;
     for (const { kind, life, ranges } of marks) {
-      const spared = this.#spared.get(life);
-      if (kind !== 'handed' || spared === undefined) continue;
-      for (const [from, through] of ranges) spared.deleteRange(from, through);
-      if (spared.size === 0) this.#spared.delete(life);
+      const changing = this.#changing.get(life);
+      if (changing === undefined || (kind !== 'handed' && kind !== 'reopened')) continue;
+      for (const [from, through] of ranges) changing.deleteRange(from, through);
+      if (changing.size === 0) this.#changing.delete(life);
     }
+  }
+
+  #change(life: Life, ranges: readonly Interval[]): void {
+    if (ranges.length === 0) return;
+    const changing = this.#changing.get(life.ordinal) ?? new IntervalSet();
+    for (const [from, through] of ranges) changing.add(from, through);
+    this.#changing.set(life.ordinal, changing);
+    this.#committer.schedule();
   }
 
   /** A dead letter that nobody wants any more: named in a `ledger.gap`, so that no consumer waits for it. */

@@ -79,6 +79,11 @@ export class LedgerState {
     return this.lives.at(-1);
   }
 
+  /** The oldest with something to hand over, else the live one. */
+  get oldestOwed(): Life | undefined {
+    return this.lives.find((life) => pendingCount(life) > 0) ?? this.live;
+  }
+
   life(ordinal: number): Life | undefined {
     return this.lives.find((life) => life.ordinal === ordinal);
   }
@@ -167,6 +172,8 @@ export class LedgerState {
     life.settled.add(from, through);
     life.lost.add(from, through);
     life.reopened.deleteRange(from, through);
+    // What is lost is counted once.
+    for (const seq of deadWithin(life.dead, from, through)) life.dead.delete(seq);
     if (life.last < through) life.last = through;
     this.unnamed.push({ life: life.ordinal, epoch: life.epoch, from, through, why });
   }
@@ -183,6 +190,11 @@ export interface EventContent {
 /** Events of a life that are neither handed over nor dead. */
 export function pendingCount(life: Life): number {
   return Math.max(0, life.last - life.first + 1 - life.handed.countWithin(life.first, life.last) - life.dead.size);
+}
+
+/** Those of them that are not to be sent again: they leave in a session of their own life. */
+export function freshCount(life: Life): number {
+  return pendingCount(life) - life.reopened.size;
 }
 
 /** Events of a life that the consumer is not known to have; with receipts off, those that are not handed over. */
@@ -221,6 +233,7 @@ function applyRange(life: Life, group: Marks, from: number, through: number): vo
     forget(life, from, through);
   } else
     for (let seq = from; seq <= through; seq += 1) {
+      if (life.lost.has(seq)) continue;
       life.dead.set(seq, group.code);
       life.reopened.delete(seq);
     }

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { appendSales, temporaryDirectory } from '../ledger/rig.ts';
+import { appendSales, sale, temporaryDirectory } from '../ledger/rig.ts';
 import { memoryState } from './life.ts';
 import { ModelBroker } from './model-broker.ts';
 import { ModelOpener } from './model-opener.ts';
@@ -34,6 +34,26 @@ async function setScene(t: TestContext): Promise<Scene> {
     await life.until(isThrough, missing, () => void opener.answer(100));
   };
   return { life, opener, consumer, handed };
+}
+
+const LEGACY = 'fp/v1/pump-42/up/event/legacy';
+
+/** Two epochs with five sales and three, all of them handed over. The first one's event 7 is on a stream of its own. */
+async function twoEpochs(t: TestContext): Promise<Scene & { readonly old: string }> {
+  const scene = await setScene(t);
+  const { life, opener, handed } = scene;
+  const old = life.ledger.figures.epoch;
+  await appendSales(life.ledger, 1, 5);
+  await life.ledger.append({ ...sale(900), stream: 'legacy' });
+  await handed(6);
+  opener.say(forkOf(life.ledger.figures.epoch));
+  await life.until(
+    () => life.link.receipts.figures.forked,
+    () => 'the new epoch',
+  );
+  await appendSales(life.ledger, 6, 8);
+  await handed(9);
+  return { ...scene, old: old === '' ? (life.ledger.settlement.lives[0]?.epoch ?? '') : old };
 }
 
 /** A consumer that knows a later copy of this ledger. */
@@ -81,4 +101,76 @@ test('a receipt that comes with CONNACK and shows an old copy begins the new epo
     life.lines.filter((line) => line.includes('not the one that this device made')),
     [],
   );
+});
+
+test('an event of an old epoch that is wanted again on a forbidden stream holds up no new event, nor the session', async (t) => {
+  const { life, opener, consumer, handed, old } = await twoEpochs(t);
+  opener.broker.forbidden.add(LEGACY);
+  opener.say(Buffer.from(JSON.stringify({ epoch: old, through: 0, want: [[7, 7]] })));
+  await life.until(
+    () => life.link.sender.figures.forbidden.length === 1,
+    () => 'the refusal',
+    () => void opener.answer(100),
+  );
+  const links = opener.connects.length;
+  await appendSales(life.ledger, 11, 30);
+  const isThrough = (): boolean => (consumer.read(), consumer.sales.size === 29);
+  await life.until(
+    isThrough,
+    () => `29 sales, got ${consumer.sales.size}`,
+    () => void opener.answer(100),
+  );
+  opener.broker.forbidden.clear();
+  const before = opener.broker.delivered.length;
+  await handed(29);
+  assert.equal(opener.broker.delivered.length, before + 1, 'the one that was wanted');
+  assert.equal(opener.connects.length, links);
+});
+
+test('an event that an old epoch could not hand over, its stream being forbidden, is handed over once, and holds up nothing', async (t) => {
+  const { life, opener, consumer, handed } = await setScene(t);
+  opener.broker.forbidden.add(LEGACY);
+  await appendSales(life.ledger, 1, 5);
+  await life.ledger.append({ ...sale(900), stream: 'legacy' });
+  const sold = (count: number): Promise<void> =>
+    life.until(
+      () => (consumer.read(), consumer.sales.size === count),
+      () => `${count} sales, got ${consumer.sales.size}`,
+      () => void opener.answer(100),
+    );
+  await sold(5);
+  opener.say(forkOf(life.ledger.figures.epoch));
+  await life.until(
+    () => life.link.receipts.figures.forked,
+    () => 'the new epoch',
+  );
+  await appendSales(life.ledger, 6, 8);
+  await sold(8);
+  // Later losses of the session, and further tries of the stream, change nothing.
+  opener.forget();
+  await appendSales(life.ledger, 9, 9);
+  await sold(9);
+  await life.pass(600_000);
+  opener.broker.forbidden.clear();
+  await handed(10);
+  const taken = opener.broker.delivered.filter(({ topic }) => topic === LEGACY);
+  assert.equal(taken.length, 1);
+});
+
+test('a long replay of an old epoch takes no session of its own, and new events go before it', async (t) => {
+  const { life, opener, consumer, handed, old } = await twoEpochs(t);
+  const [first] = life.ledger.settlement.lives;
+  assert.equal(first?.epoch, old);
+  const links = opener.connects.length;
+  const before = opener.broker.delivered.length;
+  opener.say(Buffer.from(JSON.stringify({ epoch: old, through: 0, want: [[1, 7]] })));
+  await life.until(
+    () => life.link.sender.figures.inFlight === 7,
+    () => 'the replay in flight',
+  );
+  await appendSales(life.ledger, 11, 12);
+  await handed(11);
+  assert.equal(opener.broker.delivered.length, before + 7 + 2);
+  assert.equal(consumer.forks, 0);
+  assert.equal(opener.connects.length, links);
 });

@@ -19,7 +19,7 @@ import {
 import { PendingMarks } from '../../src/ledger/pending-marks.ts';
 import { decodeSnapshot, encodeSnapshot } from '../../src/ledger/snapshot.ts';
 import { Sources } from '../../src/ledger/sources.ts';
-import { LedgerState, unsettledRanges } from '../../src/ledger/state.ts';
+import { LedgerState, pendingCount, unsettledRanges } from '../../src/ledger/state.ts';
 import { APPENDS_WAITING_MAX } from '../../src/limits.ts';
 import { ledgerFiles } from '../../src/platform/ledger-files.ts';
 import { quietLog, sale, temporaryDirectory } from './rig.ts';
@@ -235,6 +235,21 @@ test('marks that a failed commit puts back lose nothing, and a given-up dead let
     pending.take().map(({ kind }) => kind),
     ['handed'],
   );
+});
+
+test('a dead letter that is lost counts once, whichever was known first, so the events beside it are still owed', () => {
+  for (const first of ['dead', 'lost'] as const) {
+    const state = new LedgerState();
+    const life = state.startLife(1, 'AAAAAAAA');
+    life.last = 2;
+    const die = (): void => state.applyMarks([{ kind: 'dead', code: 0x99, life: 1, ranges: [[1, 1]] }]);
+    if (first === 'dead') die();
+    state.declareGap(life, 1, 1, 'damage');
+    if (first === 'lost') die();
+    assert.equal(pendingCount(life), 1, `${first} first`);
+    state.startLife(2, 'BBBBBBBB');
+    assert.equal(state.oldestOwed, life);
+  }
 });
 
 test('a frame comes back as it was written, and under no other salt', () => {
