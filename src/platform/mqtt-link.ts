@@ -336,6 +336,8 @@ class Attempt {
   }
 
   async #goodbye(end: LinkEnd = { word: 'own.ended', text: 'ended by this side' }): Promise<void> {
+    // Its close has been, and comes no second time.
+    if (this.#over) return;
     this.#noteEnd(end);
     const closed = new Promise<void>((resolve) => this.#client?.once('close', resolve));
     const late = setTimeout(() => this.#sockets?.socket.destroy(), GOODBYE_MS);

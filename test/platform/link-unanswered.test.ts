@@ -46,3 +46,24 @@ for (const how of ['the broker cuts', 'this side ends', 'this side destroys'] as
     assert.deepEqual(new Set(outcomes), new Set(['publish rejected', 'subscribe rejected', 'unsubscribe rejected']));
   });
 }
+
+for (const how of ['the broker cuts', 'this side ends', 'this side destroys'] as const) {
+  test(`nothing is waited for at the end of a link that is over already: ${how}`, async (t) => {
+    const ends: string[] = [];
+    const { link, socket } = await plainLink(t, {
+      listener: { ended: ({ word }) => void ends.push(word) },
+      connect: (broker) => void broker.write(CONNACK),
+    });
+    if (how === 'the broker cuts') socket.destroy();
+    else if (how === 'this side ends') await link.end();
+    else link.destroy({ word: 'own.ended', text: 'test' });
+    await until(() => ends.length > 0, 'the end', DEADLINE_MS);
+    let again = false;
+    const ended = link.end({ word: 'broker.taken-over', text: 'too late' }).then(() => {
+      again = true;
+    });
+    await until(() => again, 'the second end', DEADLINE_MS);
+    await ended;
+    assert.deepEqual(ends, [how === 'the broker cuts' ? 'broker.closed' : 'own.ended']);
+  });
+}
