@@ -7,6 +7,7 @@
  * the first connection is the agent's own. It keeps the agent's session, lets MQTT.js see nothing but CONNACK, so that nothing
  * is acknowledged that the agent has not seen, and is the last one as soon as a session is present.
  */
+import { parseBrokerUrl } from '../broker-url.ts';
 import { guaranteeOf } from '../delivery/guarantee.ts';
 import type { DeviceConfig } from '../config/schema.ts';
 import { topicsOf } from '../broker/topics.ts';
@@ -31,7 +32,7 @@ export interface MqttLook {
 
 export async function mqttFindings(look: MqttLook): Promise<readonly Finding[]> {
   const first = await open(look, 'keep', connackOnly());
-  if (first.kind === 'refused') return [refusedFinding(first)];
+  if (first.kind === 'refused') return [refusedFinding(first, look)];
   const { terms } = first.link;
   await leave(first.link);
   if (terms.sessionPresent) {
@@ -50,7 +51,7 @@ export async function mqttFindings(look: MqttLook): Promise<readonly Finding[]> 
     message: (message) => void (heard.length < KEEP_MESSAGES_MAX && heard.push(message)),
     ended: () => undefined,
   });
-  if (second.kind === 'refused') return [refusedFinding(second)];
+  if (second.kind === 'refused') return [refusedFinding(second, look)];
   const { link } = second;
   try {
     const kind = await brokerKind(link, heard);
@@ -78,8 +79,8 @@ function untried(): Finding {
   return skipped('topics', "trying them would take the running agent's place");
 }
 
-function refusedFinding({ end }: Extract<LinkOpening, { kind: 'refused' }>): Finding {
-  return failed('CONNECT', `${end.word}: ${end.text}`, todoOf(end));
+function refusedFinding({ end }: Extract<LinkOpening, { kind: 'refused' }>, { url }: MqttLook): Finding {
+  return failed('CONNECT', `${end.word}: ${end.text}`, todoOf(end, parseBrokerUrl(url), 'CONNECT'));
 }
 
 function identifierOf({ config }: MqttLook): string {

@@ -10,7 +10,7 @@ import { Fault, reasonOf } from '../fault.ts';
 import { systemClock } from '../platform/clock.ts';
 import { clockWords, type EndContext, endOfError } from '../platform/link-end.ts';
 import type { LinkCredentials } from '../platform/mqtt-link.ts';
-import type { LinkEnd } from '../ports-broker.ts';
+import type { LinkEnd, LinkWord } from '../ports-broker.ts';
 import { tlsOptions } from '../platform/tls-options.ts';
 import { SET_IT } from './doctor-clock.ts';
 import { failed, type Finding, ok, skipped, warning, within } from './doctor-finding.ts';
@@ -18,6 +18,9 @@ import { failed, type Finding, ok, skipped, warning, within } from './doctor-fin
 const DAY_MS = 86_400_000;
 const DAYS_LOW = 30;
 const ADDRESSES_SHOWN = 8;
+const CHECK_NETWORK = 'check the network and that the broker is up';
+/** What a port of another kind than the URL says looks like, where its reason is not plain. */
+const OF_OTHER_PORTS: readonly LinkWord[] = ['network.lost', 'network.timeout', 'broker.closed', 'broker.protocol'];
 
 export interface NetworkLook {
   readonly url: string;
@@ -107,7 +110,7 @@ async function tlsFindings(
     return [spoken, ...brokerCertificateFindings(socket.getPeerCertificate(), look.nowMs)];
   } catch (error) {
     const end = endOfError(error, contextOf(credentials, look, 'tls'));
-    return [failed('TLS', `${end.word}: ${end.text}`, todoOf(end))];
+    return [failed('TLS', `${end.word}: ${end.text}`, todoOf(end, address, 'TLS'))];
   } finally {
     socket?.destroy();
   }
@@ -130,9 +133,12 @@ function oneOf(name: string | readonly string[] | undefined): string {
   return typeof name === 'string' ? name : (name?.join(', ') ?? 'unknown');
 }
 
-/** What to do about a failed link, by the place that has to be mended. */
-export function todoOf({ word }: LinkEnd): string {
+/** What to do about a failed link, by the place that has to be mended. `step`: what failed; what is before it went well. */
+export function todoOf(end: LinkEnd, address: BrokerAddress | undefined, step: 'TLS' | 'CONNECT'): string {
+  const { word } = end;
   const [kind] = word.split('.');
+  const otherPort = otherPortText(end, address, step);
+  if (otherPort !== undefined) return otherPort;
   if (word === 'tls.other-ca') return "put the certificate of the broker's authority into the file of tls.ca";
   if (word === 'tls.wrong-name')
     return "use a name of the broker's certificate in broker.urls, or have it issued for this one";
@@ -143,13 +149,31 @@ export function todoOf({ word }: LinkEnd): string {
   if (word === 'websocket.refused') return "correct port and path of broker.urls: the broker's WebSocket is not there";
   if (word === 'tls.not-tls') return 'use the TLS port of the broker in broker.urls (usually 8883)';
   if (word === 'identity.psk') return 'give this device and the broker the same key under the same identity';
+  if (word === 'identity.missing')
+    return 'set broker.tls.cert and broker.tls.key, from an authority that the broker knows';
   if (kind === 'identity') return "renew this device's certificate and key, from an authority that the broker knows";
   if (word === 'login.password') return 'correct broker.username and the password file';
   if (word === 'login.client-identifier' || word === 'login.forbidden') {
     return 'let this certificate, and the client identifiers <device> and <device>-doctor, in at the broker';
   }
-  if (kind === 'network') return 'check the network and that the broker is up';
+  if (kind === 'network') return CHECK_NETWORK;
   return `docs/OPERATIONS.md says what ${word} means`;
+}
+
+/** A port that breaks off without a word, or answers no MQTT, is most often one of another kind. Undefined: nothing says so. */
+function otherPortText(
+  { word, code }: LinkEnd,
+  address: BrokerAddress | undefined,
+  step: 'TLS' | 'CONNECT',
+): string | undefined {
+  if (address === undefined || !OF_OTHER_PORTS.includes(word) || code !== undefined) return undefined;
+  const { transport, isSecure } = address;
+  if (step === 'TLS') return `is it the TLS port of the broker (usually 8883)? If so, ${CHECK_NETWORK}`;
+  if (transport === 'websocket') {
+    const scheme = isSecure ? 'mqtts' : 'mqtt';
+    return `is it the WebSocket port of the broker? One of MQTT alone needs ${scheme}:// in broker.urls; else ${CHECK_NETWORK}`;
+  }
+  return isSecure ? undefined : `the port may speak TLS: mqtts:// in broker.urls; else ${CHECK_NETWORK}`;
 }
 
 function contextOf(

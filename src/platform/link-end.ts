@@ -194,6 +194,8 @@ function endOfSystemCode(code: string, text: string, context: EndContext): LinkE
 
 /** Not words of their own: a load balancer without a broker behind it looks the same, and mends itself. */
 function doubtOf({ phase }: EndContext): string {
+  // Without TLS nothing else comes between TCP and CONNACK.
+  if (phase === 'tcp') return '; a port with TLS may look like this';
   if (phase === 'tls') return '; a port without TLS may look like this';
   return phase === 'websocket' ? '; a port without WebSocket may look like this' : '';
 }

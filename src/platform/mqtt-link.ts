@@ -358,9 +358,10 @@ class Attempt {
     // Mosquitto 2.0 does not say that another client took the session over.
     if (this.#up)
       return 'the broker closed the connection without a word; a takeover by another client may look like this';
+    const closed = 'the connection was closed before CONNACK';
+    if (this.#phase === 'tcp') return `${closed}; a port with TLS may look like this`;
     // With TLS 1.3 a broker judges our certificate only after its own part is done, and may hang up without a word.
-    const doubt = this.#resumed === undefined ? '' : '; a broker that refuses our certificate may look like this';
-    return `the connection was closed before CONNACK${doubt}`;
+    return this.#resumed === undefined ? closed : `${closed}; a broker that refuses our certificate may look like this`;
   }
 
   #noteEnd(end: LinkEnd): void {

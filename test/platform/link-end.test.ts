@@ -45,11 +45,12 @@ test("OpenSSL's reason is told, its source lines are not", () => {
   );
 });
 
-test('a connection that is lost within the handshake may be one to a port without TLS, later it is not', () => {
+test('a connection that is lost within the handshake may be one to a port without TLS, before CONNACK to one with it, later it is not', () => {
   const error = failure('ECONNRESET');
   const early = endOfError(error, context({ phase: 'tls' }));
   assert.equal(early.word, 'network.lost');
   assert.match(early.text, /a port without TLS/);
+  assert.match(endOfError(error, context({ phase: 'tcp' })).text, /a port with TLS/);
   assert.deepEqual(endOfError(error, context({ phase: 'up' })), { word: 'network.lost', text: 'ECONNRESET happened' });
 });
 
