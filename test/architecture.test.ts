@@ -63,7 +63,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'agent-link.ts': ['config (types)', 'ledger (types)', 'delivery', 'broker'],
   'agent-sensors.ts': ['config (types)', 'serial', 'sensor', 'telemetry', 'broker/topics.ts'],
   // The reference consumer is a program of its own; it shares the ledger's arithmetic of sequences, hashes and keys.
-  collect: ['ledger', 'broker/topics.ts', 'platform/directories.ts'],
+  collect: ['ledger', 'broker/topics.ts', 'platform/directories.ts', 'platform/durable-file.ts'],
   // The sub-commands of an installer run one sensor without the agent.
   cli: [
     'agent.ts',

@@ -49,7 +49,7 @@ interface Arguments {
   readonly prefix: string;
   readonly clientId: string;
   readonly protocol: 4 | 5;
-  /** Ends when nothing is missing and nothing came for so long, milliseconds. */
+  /** Ends when nothing is missing and no event came for so long on a connection, milliseconds. */
   readonly untilMs: number | undefined;
 }
 
@@ -117,6 +117,7 @@ async function runUntilEnd(
   const refusal = new Promise<string>((resolve) => {
     client.on('connect', () => {
       connected = true;
+      heardMs = performance.now();
       client.subscribe(meanings, { qos: 1 }, (error, granted) => {
         const no = granted?.find(({ qos }) => qos > 2);
         if (no !== undefined) resolve(`not allowed to read ${no.topic}`);
@@ -129,7 +130,8 @@ async function runUntilEnd(
     });
   });
   client.on('message', (topic, payload, { retain }) => {
-    heardMs = performance.now();
+    // Not a status: it comes again and again, and would put the end off for ever.
+    if (topic.includes('/up/event/')) heardMs = performance.now();
     const levels = topic.slice(prefix.length + 1).split('/');
     collector.take(levels[0] ?? '', levels.slice(1).join('/'), payload, retain);
   });
@@ -140,7 +142,7 @@ async function runUntilEnd(
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(undefined));
     if (untilMs === undefined) return;
     const look = setInterval(() => {
-      const quiet = performance.now() - heardMs >= untilMs;
+      const quiet = client.connected && performance.now() - heardMs >= untilMs;
       if (!quiet || collector.devices.length === 0 || !collector.devices.every(({ book }) => book.done)) return;
       clearInterval(look);
       resolve(undefined);

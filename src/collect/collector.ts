@@ -18,6 +18,8 @@ import type { Apart, Store } from './store.ts';
 
 /** Lives of one device's ledger, each with a file of hashes: more is no device that sells, and opens files without end. */
 const EPOCHS_MAX = 256;
+/** Of a message that nobody can read. */
+const SHOWN_BYTES_MAX = 128 * 1024;
 /** Hashes that later events claim of ones that are not here yet. */
 const CLAIMS_MAX = 10_000;
 
@@ -48,6 +50,8 @@ export interface CollectFigures {
   readonly forks: number;
   readonly unreadable: number;
   readonly problems: number;
+  /** Kept nowhere, because what is kept apart has a bound. */
+  readonly dropped: number;
   readonly receipts: number;
   /** Events that never came and are no longer on their device, those of earlier runs too. */
   readonly lost: number;
@@ -67,12 +71,14 @@ interface Device {
 export class Collector {
   readonly #options: CollectorOptions;
   readonly #devices = new Map<string, Device>();
-  readonly #figures = { stored: 0, repeats: 0, forks: 0, unreadable: 0, problems: 0, receipts: 0 };
+  readonly #figures = { stored: 0, repeats: 0, forks: 0, unreadable: 0, problems: 0, dropped: 0, receipts: 0 };
   /** What waits to be written, and what of it has its place already, by identity. */
   #batch: ReceivedEvent[] = [];
   #inBatch = new Map<string, string>();
   /** Devices of which something was learned that is not written down yet. */
   readonly #learned = new Set<Device>();
+  /** Files that took no more, which is told once. */
+  readonly #full = new Set<Apart>();
   #writing: Promise<void> | undefined;
   /** Something could not be written: nothing is acknowledged any more. */
   #failed = false;
@@ -148,7 +154,8 @@ export class Collector {
 
   #unreadable(device: string, reason: string, payload: Buffer): void {
     this.#figures.unreadable += 1;
-    this.#apart('unreadable', JSON.stringify({ device, reason, bytes: payload.toString('base64') }));
+    const bytes = payload.subarray(0, SHOWN_BYTES_MAX).toString('base64');
+    this.#apart('unreadable', JSON.stringify({ device, reason, bytes }));
   }
 
   #fail(error: unknown): void {
@@ -166,17 +173,22 @@ export class Collector {
     const place = `${device.name} ${epoch} ${seq}`;
     const known = this.#inBatch.get(place) ?? index.hashAt(seq);
     if (known === hash) return this.#takeRepeat(device, event);
-    if (known !== undefined) {
-      this.#figures.forks += 1;
-      this.#apart('forks', payload);
-      this.#options.tell(`fork: ${device.name} ${epoch} ${seq} came again with other bytes: kept apart`);
-      return;
-    }
+    if (known !== undefined) return this.#takeFork(event);
     this.#inBatch.set(place, hash);
     this.#batch.push(event);
     device.book.came(epoch, seq);
     const sound = !this.#options.verify || this.#check(device, event);
     this.#learn(device, event, sound);
+  }
+
+  /** Other bytes than those that are kept: a restored copy of a ledger sells on. */
+  #takeFork(event: ReceivedEvent): void {
+    const { device, epoch, seq, bytes } = event;
+    const verdict = this.#options.store.forks.take(event);
+    if (verdict === 'too many') return this.#unreadable(device, `is one content too many of ${epoch} ${seq}`, bytes);
+    this.#figures[verdict === 'fork' ? 'forks' : 'repeats'] += 1;
+    if (verdict === 'fork')
+      this.#options.tell(`fork: ${device} ${epoch} ${seq} came again with other bytes: kept apart`);
   }
 
   /** It may be sent again on request, to be learned from by who could not judge it, or has forgotten. */
@@ -298,27 +310,39 @@ export class Collector {
     // A turn late: what this chunk still brings rides in the same sync.
     await new Promise<void>((resolve) => setImmediate(resolve));
     try {
-      while (this.#batch.length > 0 || this.#learned.size > 0) {
-        const batch = this.#batch;
-        this.#batch = [];
-        const learned = [...this.#learned];
-        this.#learned.clear();
-        await Promise.all(learned.map(({ kept, book, keys }) => kept.write({ epochs: book.records, keys })));
-        if (batch.length === 0) continue;
-        await this.#options.store.append(batch, this.#options.day());
-        this.#figures.stored += batch.length;
-        for (const { device, epoch, seq } of batch) this.#inBatch.delete(`${device} ${epoch} ${seq}`);
-      }
+      while (!this.#failed && (this.#batch.length > 0 || this.#learned.size > 0 || this.#options.store.forks.waits))
+        await this.#writeBatch();
       // Only when all that came is written down: the gate can not tell whose acknowledgement it holds.
       if (this.#unread === 0 && !this.#failed) this.#options.release();
+    } catch (error) {
+      this.#failed = true;
+      throw error;
     } finally {
       // In the same turn as the last look: what comes now starts anew.
       this.#writing = undefined;
     }
   }
 
-  #apart(what: Apart, line: Buffer | string): void {
-    this.#options.store.keepApart(what, line);
+  async #writeBatch(): Promise<void> {
+    const { store, day } = this.#options;
+    const batch = this.#batch;
+    this.#batch = [];
+    const learned = [...this.#learned];
+    this.#learned.clear();
+    // Before the events that say it: one that is kept is a repeat when it comes again.
+    await Promise.all(learned.map(({ kept, book, keys }) => kept.write({ epochs: book.records, keys })));
+    if (batch.length > 0) await store.append(batch, day());
+    this.#figures.stored += batch.length;
+    for (const { device, epoch, seq } of batch) this.#inBatch.delete(`${device} ${epoch} ${seq}`);
+    await store.forks.write();
+  }
+
+  #apart(what: Apart, line: string): void {
+    if (this.#options.store.keepApart(what, line)) return;
+    this.#figures.dropped += 1;
+    if (this.#full.has(what)) return;
+    this.#full.add(what);
+    this.#options.tell(`${what}.ndjson is full: what comes now is counted and not kept; move the file away`);
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { eventHash } from '../ledger/event.ts';
 import type { SignedText } from '../ledger/key-ring.ts';
+import { EVENT_BYTES_MAX } from '../limits.ts';
 
 export interface ReceivedEvent {
   readonly device: string;
@@ -20,6 +21,8 @@ export type ReadEvent =
   | { readonly kind: 'event'; readonly event: ReceivedEvent }
   | { readonly kind: 'unreadable'; readonly reason: string };
 
+/** An event is within EVENT_BYTES_MAX by the count of its device, which is done before it is stamped. */
+const TEXT_BYTES_MAX = 2 * EVENT_BYTES_MAX;
 const DEVICE = /^[A-Za-z0-9._-]{1,64}$/;
 const EPOCH = /^[A-Za-z0-9]{1,32}$/;
 /** A device that sells once a second needs thirty years for it; the index of an epoch has a place for each. */
@@ -42,6 +45,8 @@ export function isSequence(value: unknown): value is number {
 export function readEvent(device: string, bytes: Buffer): ReadEvent {
   const unreadable = (reason: string): ReadEvent => ({ kind: 'unreadable', reason });
   if (!isDeviceName(device)) return unreadable('the topic names no device');
+  if (bytes.length > TEXT_BYTES_MAX)
+    return unreadable(`has ${bytes.length} bytes, an event at most ${EVENT_BYTES_MAX}`);
   if (bytes.includes(10)) return unreadable('holds a line end');
   let read: unknown;
   try {
@@ -57,4 +62,14 @@ export function readEvent(device: string, bytes: Buffer): ReadEvent {
   if (!isSequence(seq) || seq === 0) return unreadable('has no sequence');
   if (typeof prev !== 'string') return unreadable('has no prev');
   return { kind: 'event', event: { device, epoch, seq, prev, hash: eventHash(bytes), bytes, text } };
+}
+
+/** The device that a kept line names; '' for none. */
+export function deviceOf(line: Buffer): string {
+  try {
+    const { device } = JSON.parse(line.toString('utf8')) as { readonly device?: unknown };
+    return typeof device === 'string' ? device : '';
+  } catch {
+    return '';
+  }
 }

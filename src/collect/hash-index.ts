@@ -11,6 +11,7 @@ import { makeDirectory } from '../platform/directories.ts';
 const ENTRY_BYTES = 32;
 const WINDOW_BYTES = 1024 * 1024;
 const NONE = Buffer.alloc(ENTRY_BYTES);
+const EMPTY = Buffer.alloc(WINDOW_BYTES);
 
 export class HashIndex {
   readonly #file: number;
@@ -48,6 +49,8 @@ export class HashIndex {
     const window = Buffer.alloc(WINDOW_BYTES);
     for (let at = 0; ; at += WINDOW_BYTES) {
       const length = readSync(this.#file, window, 0, WINDOW_BYTES, at);
+      // One event of a high sequence makes a file of many empty windows.
+      if (length === WINDOW_BYTES && window.equals(EMPTY)) continue;
       for (let entry = 0; entry + ENTRY_BYTES <= length; entry += ENTRY_BYTES) {
         if (window.compare(NONE, 0, ENTRY_BYTES, entry, entry + ENTRY_BYTES) !== 0)
           had.add((at + entry) / ENTRY_BYTES + 1);

@@ -1,144 +1,159 @@
 /**
  * The output of `fieldpost collect`: the events' literal bytes, one a line, one file a day (UTC); beside them what is kept
- * apart. A line counts once it is synced. After a crash the newest file may end in a torn line, which is cut off, and hold
- * lines that the index does not have yet, which are added: a line that was synced was perhaps acknowledged, one that was
- * not, never.
+ * apart. A line counts once it is synced. `writing.json` names the file that is being written, and from where on the index
+ * may be behind it: after a crash that is read again, so that a line that was synced, and perhaps acknowledged, is known.
+ * The name of a file says nothing of it: a clock that was ahead once leaves a newer one behind.
  */
 import {
   appendFileSync,
   closeSync,
-  fdatasync,
-  fsyncSync,
-  ftruncateSync,
+  existsSync,
+  fstatSync,
   openSync,
   readdirSync,
   readFileSync,
-  write,
+  statSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
-import { readEvent, type ReceivedEvent } from './event-text.ts';
+import { deviceOf, readEvent, type ReceivedEvent } from './event-text.ts';
+import { ForkFile } from './fork-file.ts';
 import { HashIndex } from './hash-index.ts';
+import { appendLines, mendLines } from './line-file.ts';
 import { makeDirectory } from '../platform/directories.ts';
-
-const writeAll = promisify(write);
-const sync = promisify(fdatasync);
+import { syncFile, writeDurably } from '../platform/durable-file.ts';
 
 /** What is kept apart is for people: beyond this it is only counted. */
 const APART_BYTES_MAX = 16 * 1024 * 1024;
+/** After so much of a day's file the indexes are synced: what a start has to read again is bounded. */
+const MARK_BYTES = 64 * 1024 * 1024;
 
-export type Apart = 'forks' | 'unreadable' | 'problems';
+const DAY_FILE = /^\d{4}-\d\d-\d\d\.ndjson$/;
+const INDEX_FILE = /^(?<device>.{1,64})@(?<epoch>[A-Za-z0-9]{1,32})(?:\.(?<copy>[2-9]))?\.sha256$/;
+
+export type Apart = 'unreadable' | 'problems';
 
 export class Store {
   readonly #directory: string;
   readonly #indexes = new Map<string, HashIndex>();
-  readonly #apartBytes: Record<Apart, number> = { forks: 0, unreadable: 0, problems: 0 };
+  readonly forks: ForkFile;
   #day = '';
   #file: number | undefined;
+  #size = 0;
+  #marked = 0;
 
   constructor(directory: string) {
     this.#directory = directory;
+    this.forks = new ForkFile(this.#path('forks.ndjson'), (device, epoch, copy, make) => {
+      const key = `${device}@${epoch}.${copy}`;
+      return make ? this.#index(key) : this.#indexes.get(key);
+    });
   }
 
   /** Makes what is there whole again. Throws the system's error when the directory can not be used. */
   open(): void {
     makeDirectory(this.#directory);
-    for (const name of readdirSync(this.#directory)) {
-      const [, device, epoch] = /^(.{1,64})@([A-Za-z0-9]{1,32})\.sha256$/.exec(name) ?? [];
-      if (device !== undefined && epoch !== undefined) this.index(device, epoch);
-    }
-    const newest = readdirSync(this.#directory)
-      .filter((name) => /^\d{4}-\d\d-\d\d\.ndjson$/.test(name))
-      .sort()
-      .at(-1);
-    if (newest !== undefined) this.#mend(join(this.#directory, newest));
+    const names = readdirSync(this.#directory);
+    for (const name of names) if (INDEX_FILE.test(name)) this.#index(name.slice(0, -'.sha256'.length));
+    const writing = this.#writing();
+    // An output of before there was such a mark: any file may be torn.
+    const torn = writing === undefined ? names.filter((name) => DAY_FILE.test(name)) : [writing.file];
+    for (const name of torn) if (existsSync(this.#path(name))) this.#mend(this.#path(name), writing?.from ?? 0);
+    this.forks.open();
   }
 
   /** Devices and epochs that something is kept of. */
   get known(): readonly { readonly device: string; readonly epoch: string }[] {
-    return [...this.#indexes.keys()].map((key) => {
-      const [device = '', epoch = ''] = key.split('@');
-      return { device, epoch };
+    return [...this.#indexes.keys()].flatMap((key) => {
+      const { device = '', epoch = '', copy } = INDEX_FILE.exec(`${key}.sha256`)?.groups ?? {};
+      return copy === undefined ? [{ device, epoch }] : [];
     });
   }
 
   index(device: string, epoch: string): HashIndex {
-    const key = `${device}@${epoch}`;
-    let index = this.#indexes.get(key);
-    if (index === undefined) {
-      index = new HashIndex(join(this.#directory, `${key}.sha256`));
-      this.#indexes.set(key, index);
-    }
-    return index;
+    return this.#index(`${device}@${epoch}`);
   }
 
   /** On stable storage, and in the index, when it resolves. `day`: as in 2026-11-24. */
   async append(events: readonly ReceivedEvent[], day: string): Promise<void> {
     if (day !== this.#day) this.#turnTo(day);
-    const bytes = Buffer.concat(events.flatMap((event) => [event.bytes, Buffer.of(10)]));
-    const file = this.#file as number;
-    for (let written = 0; written < bytes.length; ) {
-      const { bytesWritten } = await writeAll(file, bytes, written, bytes.length - written, null);
-      written += bytesWritten;
-    }
-    await sync(file);
+    this.#size += await appendLines(
+      this.#file as number,
+      events.map(({ bytes }) => bytes),
+    );
     for (const { device, epoch, seq, hash } of events) this.index(device, epoch).add(seq, hash);
+    if (this.#size - this.#marked >= MARK_BYTES) this.#mark();
   }
 
-  /** False: too much is kept apart already; it is counted only. */
-  keepApart(what: Apart, line: Buffer | string): boolean {
-    this.#apartBytes[what] += line.length + 1;
-    if (this.#apartBytes[what] > APART_BYTES_MAX) return false;
-    appendFileSync(join(this.#directory, `${what}.ndjson`), Buffer.concat([Buffer.from(line), Buffer.of(10)]));
+  /** False: too much is kept apart already; a person may move the file away. */
+  keepApart(what: Apart, line: string): boolean {
+    const path = this.#path(`${what}.ndjson`);
+    const size = existsSync(path) ? statSync(path).size : 0;
+    if (size + line.length > APART_BYTES_MAX) return false;
+    appendFileSync(path, `${line}\n`);
     return true;
   }
 
   close(): void {
+    if (this.#file !== undefined) {
+      this.#mark();
+      closeSync(this.#file);
+    }
     for (const index of this.#indexes.values()) {
       index.sync();
       index.close();
     }
-    if (this.#file !== undefined) closeSync(this.#file);
   }
 
-  /** The index of what is in older files is on disk before a newer one begins: only the newest is ever mended. */
-  #turnTo(day: string): void {
-    for (const index of this.#indexes.values()) index.sync();
-    if (this.#file !== undefined) closeSync(this.#file);
-    this.#file = openSync(join(this.#directory, `${day}.ndjson`), 'a', 0o640);
-    this.#day = day;
-    const directory = openSync(this.#directory, 'r');
-    fsyncSync(directory);
-    closeSync(directory);
-  }
-
-  #mend(path: string): void {
-    const bytes = readFileSync(path);
-    const end = bytes.lastIndexOf(10) + 1;
-    if (end < bytes.length) {
-      const file = openSync(path, 'r+');
-      ftruncateSync(file, end);
-      fsyncSync(file);
-      closeSync(file);
+  #index(key: string): HashIndex {
+    let index = this.#indexes.get(key);
+    if (index === undefined) {
+      index = new HashIndex(this.#path(`${key}.sha256`));
+      this.#indexes.set(key, index);
     }
-    for (let at = 0; at < end; ) {
-      const next = bytes.indexOf(10, at);
-      const line = bytes.subarray(at, next);
-      at = next + 1;
+    return index;
+  }
+
+  #turnTo(day: string): void {
+    if (this.#file !== undefined) closeSync(this.#file);
+    const path = this.#path(`${day}.ndjson`);
+    this.#file = openSync(path, 'a', 0o640);
+    this.#size = fstatSync(this.#file).size;
+    this.#day = day;
+    syncFile(path);
+    this.#mark();
+  }
+
+  /** The indexes have all that is written up to here. */
+  #mark(): void {
+    for (const index of this.#indexes.values()) index.sync();
+    this.#marked = this.#size;
+    const mark = { file: `${this.#day}.ndjson`, from: this.#size };
+    writeDurably(this.#path('writing.json'), `${JSON.stringify(mark)}\n`, 0o640);
+  }
+
+  #writing(): { readonly file: string; readonly from: number } | undefined {
+    try {
+      const read = JSON.parse(readFileSync(this.#path('writing.json'), 'utf8')) as Partial<Record<string, unknown>>;
+      const { file, from } = read;
+      const sound = typeof file === 'string' && DAY_FILE.test(file) && Number.isSafeInteger(from) && Number(from) >= 0;
+      return sound ? { file, from: Number(from) } : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #mend(path: string, from: number): void {
+    mendLines(path, from, (line) => {
       const read = readEvent(deviceOf(line), line);
-      if (read.kind !== 'event') continue;
+      if (read.kind !== 'event') return;
       const { device, epoch, seq, hash } = read.event;
       const index = this.index(device, epoch);
       if (!index.had.has(seq)) index.add(seq, hash);
-    }
+    });
+    syncFile(path);
   }
-}
 
-function deviceOf(line: Buffer): string {
-  try {
-    const { device } = JSON.parse(line.toString('utf8')) as { readonly device?: unknown };
-    return typeof device === 'string' ? device : '';
-  } catch {
-    return '';
+  #path(name: string): string {
+    return join(this.#directory, name);
   }
 }
