@@ -13,6 +13,7 @@ import { SEQ_MAX } from './event-text.ts';
 const WANT_MAX = 64;
 /** Gaps and losses of a device, which are kept on disk as one document. */
 const PIECES_MAX = 10_000;
+const NOTHING: Interval = [SEQ_MAX + 1, SEQ_MAX];
 
 export interface Receipt {
   readonly epoch: string;
@@ -87,22 +88,28 @@ export class DeviceBook {
    * it. Gives what is lost by that, and whether the records changed.
    */
   hear({ keeps, whole }: DeviceWord, fresh: boolean): { readonly lost: readonly Loss[]; readonly changed: boolean } {
+    // The live epoch grows; an older one ends where the device says, also when an old copy of it had been put back.
+    const kept = new Map(
+      keeps.map(({ epoch, first, last }, at) => [epoch, [first, at === keeps.length - 1 ? SEQ_MAX : last] as const]),
+    );
     let changed = false;
-    for (const { epoch, first, last } of keeps) {
+    for (const { epoch, last } of keeps) {
       const known = this.#epochs.get(epoch);
       if (known === undefined) continue;
       known.last = Math.max(known.last, last);
-      // A card that was thought to be gone is back: what it has must not pass for lost in a receipt.
-      changed = known.keptFrom(first) || changed;
+      // In the order of the device, where no event has told it.
       this.#epochs.delete(epoch);
       this.#epochs.set(epoch, known);
     }
-    const firsts = new Map(keeps.map(({ epoch, first }) => [epoch, first]));
     const lost: Loss[] = [];
     for (const known of this.#epochs.values()) {
-      const first = firsts.get(known.name) ?? (whole ? SEQ_MAX + 1 : 0);
-      known.denied = whole && !firsts.has(known.name);
-      const ranges = fresh ? known.goneBefore(first, PIECES_MAX - this.#pieces) : [];
+      const range = kept.get(known.name);
+      known.denied = whole && range === undefined;
+      if (range === undefined && !whole) continue;
+      const [first, through] = range ?? NOTHING;
+      // A card that was thought to be gone is back: what it has must not pass for lost in a receipt.
+      changed = known.keeps(first, through) || changed;
+      const ranges = fresh ? known.keepsOnly(first, through, PIECES_MAX - this.#pieces) : [];
       if (ranges.length > 0) lost.push({ epoch: known.name, ranges });
     }
     return { lost, changed: changed || lost.length > 0 };

@@ -3,7 +3,6 @@
  * missing. Pure but for the hashes, which it is handed.
  */
 import { type Interval, IntervalSet } from '../ledger/intervals.ts';
-import { SEQ_MAX } from './event-text.ts';
 
 /** What of an epoch must outlive a restart and is in no index of events. */
 export interface EpochRecord {
@@ -82,28 +81,31 @@ export class EpochBook {
     return this.through >= this.last;
   }
 
-  missing(through = this.last): Interval[] {
-    return without([[1, through]], [this.kept.had, this.came, this.gaps, this.#lost]);
+  missing(): Interval[] {
+    return without([[1, this.last]], [this.kept.had, this.came, this.gaps, this.#lost]);
   }
 
   get lost(): Interval[] {
     return without(this.#lost.intervals(), [this.kept.had, this.came]);
   }
 
-  /** The device has what it keeps from `first` on: nothing of that is lost. Whether that is news. */
-  keptFrom(first: number): boolean {
-    if (this.#lost.last < first) return false;
-    this.#lost.deleteRange(first, SEQ_MAX);
-    this.asked.deleteRange(first, SEQ_MAX);
+  /** The device keeps these: nothing of them is lost. Whether that is news. */
+  keeps(first: number, through: number): boolean {
+    if (this.#lost.within(first, through).length === 0) return false;
+    this.#lost.deleteRange(first, through);
+    this.asked.deleteRange(first, through);
     return true;
   }
 
-  /** Nothing below `first` is on the device: what of it is missing and was asked for is lost. At most `most` ranges. */
-  goneBefore(first: number, most: number): readonly Interval[] {
-    const found = this.missing(Math.min(this.last, first - 1))
-      .flatMap(([from, through]) => this.asked.within(from, through))
+  /** The device keeps nothing but these: what else is missing and was asked for is lost. At most `most` ranges. */
+  keepsOnly(first: number, through: number, most: number): readonly Interval[] {
+    const gone = new IntervalSet(this.missing());
+    gone.deleteRange(first, through);
+    const found = gone
+      .intervals()
+      .flatMap(([from, to]) => this.asked.within(from, to))
       .slice(0, Math.max(0, most));
-    for (const [from, through] of found) this.#lost.add(from, through);
+    for (const [from, to] of found) this.#lost.add(from, to);
     return found;
   }
 }

@@ -122,6 +122,23 @@ test('a ledger that begins later than the consumer is a loss below its first eve
   assert.deepEqual(book.receipt(true), { epoch: 'A', through: 103, hash: 'hash-103', want: [[104, 105]] });
 });
 
+test('an old copy of a ledger that was put back does not keep what lies behind its end', () => {
+  const book = new DeviceBook();
+  book.open(record('A', { last: 100 }), kept([1, 40], [61, 90]));
+  ask(book);
+  assert.deepEqual(book.hear(says(['A', 1, 50]), true).lost, [], 'the live epoch may have grown since');
+  // By the receipt the device has noticed it.
+  book.open(record('B', { oldEpoch: 'A', oldLast: 50 }), kept([1, 2]));
+  const forked = says(['A', 1, 50], ['B', 1, 2]);
+  const lost: Interval[] = [
+    [51, 60],
+    [91, 100],
+  ];
+  assert.deepEqual(book.hear(forked, true), { lost: [{ epoch: 'A', ranges: lost }], changed: true });
+  assert.deepEqual(book.hear(forked, true), { lost: [], changed: false });
+  assert.deepEqual(book.receipt(true), { epoch: 'A', through: 40, hash: 'hash-40', want: [[41, 50]] });
+});
+
 test('what is lost and comes after all is not lost', () => {
   const book = new DeviceBook();
   const events = kept([4, 5]);
@@ -142,11 +159,14 @@ test('what is lost and comes after all is not lost', () => {
 test('a card that comes back has what was thought to be lost, and no receipt claims it any more', () => {
   const book = new DeviceBook();
   book.open(record('A', { lost: [[3, 4]] }), kept([1, 2], [5, 6]));
-  book.open(record('B'), kept([1, 1]));
+  book.open(record('B', { oldEpoch: 'A', oldLast: 6 }), kept([1, 1]));
   assert.equal(book.receipt(false)?.epoch, 'B');
   assert.deepEqual(book.hear(says(['A', 1, 6]), false), { lost: [], changed: true });
   assert.deepEqual(book.receipt(true), { epoch: 'A', through: 2, hash: 'hash-2', want: [[3, 4]] });
   assert.deepEqual(book.hear(says(['A', 5, 6]), true).lost, [], 'it has to be asked for anew');
+  ask(book);
+  assert.equal(book.hear(says(['A', 5, 6]), true).lost.length, 1);
+  assert.equal(book.receipt(true)?.epoch, 'A', 'not the one that came after, of which nothing is kept now');
 });
 
 test('an epoch that the device no longer keeps gets no receipt, whatever it is named', () => {

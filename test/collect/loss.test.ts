@@ -37,6 +37,7 @@ const gap = (epoch: string, from: string, through: string): object => ({
 async function receiptOf(desk: Desk): Promise<Readonly<Record<string, unknown>>> {
   await desk.collector.flush();
   for (let look = 0; look < 100; look += 1) await desk.collector.say();
+  await desk.collector.flush();
   const line = desk.happened.findLast((one) => one.startsWith('receipt ')) ?? 'receipt {}';
   const { epoch, through, want } = JSON.parse(line.slice('receipt '.length)) as Record<string, unknown>;
   return { epoch, through, ...(want === undefined ? {} : { want }) };
