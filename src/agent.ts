@@ -80,7 +80,7 @@ export interface AgentPorts {
   /** Asks the process to end in the ordinary way, to be started again. */
   readonly restart: () => void;
   /** Why it could not be started again, or undefined. */
-  readonly startFault: () => Promise<string | undefined>;
+  readonly startFault: (of: 'process' | 'machine') => Promise<string | undefined>;
   /** What the doctor finds beside the running agent, without disturbing it. */
   readonly doctor: () => Promise<readonly DoctorPart[]>;
   readonly compress: (bytes: Buffer) => Promise<Buffer>;

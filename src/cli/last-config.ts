@@ -5,22 +5,46 @@
  */
 import { join } from 'node:path';
 import { parseDeviceValue } from '../config/parse.ts';
+import type { DeviceConfig } from '../config/schema.ts';
 import { reasonOf } from '../fault.ts';
 import { configDisk } from '../platform/config-disk.ts';
 import type { Log } from '../ports.ts';
 import type { BaseFile } from '../remote/judge.ts';
 import { RemoteStore } from '../remote/store.ts';
-import { loadConfig } from './config-file.ts';
+import { type LoadedConfig, loadConfig } from './config-file.ts';
 import { stateDirectoryOf } from './credentials.ts';
+import { hasSamePlaces, startProblem } from './start-check.ts';
 
 /** More help nobody, and an answer has its bounds. */
 const PROBLEMS_LETTERS_MAX = 1000;
 
-/** Why a process that is started now could not run; undefined: it could. */
-export async function startFault(file: string, log: Log): Promise<string | undefined> {
+/**
+ * Why a process that is started now could not run; undefined: it could. `running`: what runs now. A disk under it that fails is
+ * no reason against a reboot of the machine, which may mend it.
+ */
+export async function startFault(
+  file: string,
+  running: DeviceConfig,
+  of: 'process' | 'machine',
+  log: Log,
+): Promise<string | undefined> {
   const loaded = loadConfig(file);
-  if (loaded.kind === 'valid' || (await lastConfig(log)) !== undefined) return undefined;
-  return loaded.text.trim().slice(0, PROBLEMS_LETTERS_MAX);
+  const config = loaded.kind === 'valid' ? loaded.config : (await lastConfig(log))?.config;
+  const problem = config === undefined ? problemsOf(loaded) : await problemOn(config, running, of, log);
+  return problem?.trim().slice(0, PROBLEMS_LETTERS_MAX);
+}
+
+function problemsOf(loaded: LoadedConfig): string | undefined {
+  return loaded.kind === 'valid' ? undefined : loaded.text;
+}
+
+async function problemOn(
+  config: DeviceConfig,
+  running: DeviceConfig,
+  of: 'process' | 'machine',
+  log: Log,
+): Promise<string | undefined> {
+  return of === 'machine' && hasSamePlaces(config, running) ? undefined : startProblem(config, running, log);
 }
 
 /** Undefined: nothing is known to have run, or it does not belong there. Never rejects. */

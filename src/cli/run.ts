@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { Agent, type AgentPorts } from '../agent.ts';
 import { WatchedClock } from '../clock/watched-clock.ts';
 import type { DeviceConfig } from '../config/schema.ts';
-import { Fault, reasonOf } from '../fault.ts';
+import { reasonOf } from '../fault.ts';
 import { systemBoot } from '../platform/boot.ts';
 import { systemChance } from '../platform/chance.ts';
 import { systemTime } from '../platform/clock.ts';
@@ -32,9 +32,10 @@ import { timeService } from '../platform/time-service.ts';
 import { writtenBytes } from '../platform/written-bytes.ts';
 import type { Boot, FlooredClock, Log, LogControl, Supervisor } from '../ports.ts';
 import type { LinkOpener } from '../ports-broker.ts';
-import type { BaseFile } from '../remote/judge.ts';
-import type { BaseRead, RemoteConfig, Running } from '../remote/remote-config.ts';
 import type { OwedAnswers } from '../ports-line.ts';
+import type { BaseFile, BaseRead } from '../remote/judge.ts';
+import type { RemoteConfig } from '../remote/remote-config.ts';
+import type { Running } from '../remote/resolver.ts';
 import { owedAnswers } from '../serial/owed-answers.ts';
 import { VERSION } from '../version.ts';
 import { loadConfig } from './config-file.ts';
@@ -51,6 +52,7 @@ import {
 import { EXIT, exitOf } from './exit.ts';
 import { lastConfig, startFault } from './last-config.ts';
 import { serve } from './serve.ts';
+import { firstCredentials, startProblem } from './start-check.ts';
 
 export async function runCommand(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({ args: [...args], options: { config: { type: 'string', default: 'device.json' } } });
@@ -81,6 +83,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
       base,
       isBaseInvalid: loaded.kind === 'invalid',
       readBase: read,
+      startProblem: (next, running) => startProblem(next, running, log),
       stateDirectory: stateDirectoryOf(config),
       boot,
       log,
@@ -103,21 +106,6 @@ async function standIn(problems: string, log: Log): Promise<BaseFile | undefined
   return last;
 }
 
-/**
- * Files that are wrong end the first start, for whoever stands beside the device. On a device that has worked they keep it
- * from the broker alone, until they are mended: events are to be accepted, and nobody is there (a power cut in the middle of
- * a renewal leaves the key of one pair and the certificate of another). So does what systemd has not handed over, always.
- */
-function firstCredentials(config: DeviceConfig, log: Log, isAtWork: boolean): LinkCredentials | undefined {
-  try {
-    return credentialsOf(config);
-  } catch (error) {
-    if (!(error instanceof Fault) || !(isAtWork || error.code === 'credential.missing')) throw error;
-    log.error(error.message, { until: 'mended: no connection' });
-    return undefined;
-  }
-}
-
 interface Process {
   readonly log: Log & LogControl;
   readonly boot: Boot;
@@ -136,7 +124,7 @@ function helpPorts(
   log: Log,
 ): Pick<AgentPorts, 'doctor' | 'compress' | 'reboot' | 'startFault'> {
   return {
-    startFault: () => startFault(file, log),
+    startFault: (of) => startFault(file, config, of, log),
     // Loaded when it is asked for: most devices never need it.
     doctor: async () => (await import('./doctor-own.ts')).ownDoctor(file, config),
     compress,

@@ -1,7 +1,8 @@
 /**
  * Runs agents, one after the other, on the configuration that holds: the first one at the start of the process, another
  * whenever the configuration changes (a command, a deadline that passed, SIGHUP after an edit), until somebody asks the
- * process to end. An agent that can not be started on a configuration on trial ends the trial, not the process.
+ * process to end. An agent that can not be started on a configuration on trial ends the trial, not the process; one that can not
+ * be started on a device.json that was edited under another ends nothing: what ran before is run.
  */
 import { join } from 'node:path';
 import type { Agent } from '../agent.ts';
@@ -11,8 +12,10 @@ import { systemChance } from '../platform/chance.ts';
 import { systemClock } from '../platform/clock.ts';
 import { configDisk } from '../platform/config-disk.ts';
 import type { Boot, Log, LogControl, Supervisor } from '../ports.ts';
-import type { BaseFile } from '../remote/judge.ts';
-import { type BaseRead, RemoteConfig, type Running } from '../remote/remote-config.ts';
+import type { BaseFile, BaseRead } from '../remote/judge.ts';
+import type { RemoteConfigOptions } from '../remote/options.ts';
+import { RemoteConfig } from '../remote/remote-config.ts';
+import type { Running } from '../remote/resolver.ts';
 import { Wishes } from './wishes.ts';
 
 /** A stop that takes longer is cut short, milliseconds. systemd's default TimeoutStopSec is 90 s. */
@@ -23,6 +26,7 @@ export interface ServeOptions {
   /** device.json is not: `base` is what ran last. */
   readonly isBaseInvalid: boolean;
   readonly readBase: () => BaseRead;
+  readonly startProblem: RemoteConfigOptions['startProblem'];
   readonly stateDirectory: string;
   readonly boot: Boot;
   readonly log: Log & LogControl;
@@ -33,15 +37,14 @@ export interface ServeOptions {
 
 /** Resolves when the process was asked to end, and the agent has. */
 export async function serve(options: ServeOptions): Promise<void> {
-  const { base, isBaseInvalid, readBase, stateDirectory, boot, log, supervisor } = options;
+  const { base, isBaseInvalid, stateDirectory, boot, log, supervisor } = options;
   const wishes = new Wishes();
   const remote = new RemoteConfig({
+    ...options,
     disk: configDisk(join(stateDirectory, 'config')),
     clock: systemClock,
     chance: systemChance,
-    log,
     boot: { id: boot.id, nowMs: bootTimeMs },
-    readBase,
     onSwitch: () => wishes.wish('switch'),
   });
   const tell = (error: unknown): void => log.error(reasonOf(error));
@@ -60,7 +63,7 @@ export async function serve(options: ServeOptions): Promise<void> {
   }
 }
 
-/** Undefined: it was on trial, and is not any more. */
+/** Undefined: something else holds now, and is to be taken. */
 async function start(
   { makeAgent, log }: ServeOptions,
   running: Running,
@@ -76,12 +79,12 @@ async function start(
     await agent.start();
     return agent;
   } catch (error) {
-    if (running.trial === undefined) throw error;
-    log.error('the agent can not be started on the configuration on trial', { reason: reasonOf(error) });
+    if (!(await remote.startFailed(reasonOf(error)))) throw error;
+    const on = running.trial === undefined ? 'device.json as it is now' : 'the configuration on trial';
+    log.error('the agent can not be started', { on, reason: reasonOf(error) });
     await agent?.stop('update').catch((failure: unknown) => {
       log.warn('agent: not stopped in order', { reason: reasonOf(failure) });
     });
-    await remote.revert(`the agent could not be started on it: ${reasonOf(error)}`);
     return undefined;
   }
 }

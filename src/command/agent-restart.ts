@@ -17,18 +17,18 @@ export interface AgentRestartOptions {
   readonly startFault: StartFault;
 }
 
-/** Why the process could not start again on the files as they are now; undefined: it could. */
-export type StartFault = () => Promise<string | undefined>;
+/** Why the process could not start again on the files as they are now, by itself or with the machine; undefined: it could. */
+export type StartFault = (of: 'process' | 'machine') => Promise<string | undefined>;
 
 /** Of `agent.restart` and `host.reboot`. */
 export const START_ERRORS = {
   'config.invalid':
-    'device.json is not valid now, and what ran last is not known: the agent could not start again. The message has the problems. Nothing was done.',
+    'The agent could not start again: device.json is not valid now and what ran last is not known, or the places that it names can not be used. The message says which. Nothing was done.',
 };
 
 /** Throws what says so. */
-export async function refuseWithoutStart(startFault: StartFault): Promise<void> {
-  const fault = await startFault();
+export async function refuseWithoutStart(startFault: StartFault, of: 'process' | 'machine'): Promise<void> {
+  const fault = await startFault(of);
   if (fault !== undefined) throw new CommandFailure('config.invalid', fault, 'rejected');
 }
 
@@ -47,7 +47,7 @@ export function agentRestartCommand({ clock, restart, startFault }: AgentRestart
     result: v.strictObject({}),
     errors: START_ERRORS,
     run: async (_args, { afterAnswer }) => {
-      await refuseWithoutStart(startFault);
+      await refuseWithoutStart(startFault, 'process');
       afterAnswer(end);
       clock.after(ANSWER_MS, end);
       return {};

@@ -73,7 +73,8 @@ const REFUSALS = {
   'config.conflict': '`base` is not the revision that holds.',
   'config.not-allowed': 'device.json does not let commands change this; the message names the places.',
   'config.invalid': 'The configuration would not be valid; the message has every problem with its place.',
-  'config.disk': 'It could not be written down.',
+  'config.disk':
+    'It could not be written down, or no agent could be started again on the disk as it is; the message says why.',
 };
 
 const OUTCOMES = {

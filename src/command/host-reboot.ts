@@ -94,7 +94,7 @@ export class HostReboot {
     }
     this.#underway = true;
     try {
-      await refuseWithoutStart(this.#options.startFault);
+      await refuseWithoutStart(this.#options.startFault, 'machine');
       await this.#order?.write({ id: context.id, boot: boot.id });
       await Promise.race([context.progress({ phase: 'rebooting', boot: boot.id }), this.#after(TELL_MS)]);
       reboot.make(context.id);

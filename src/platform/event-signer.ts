@@ -4,10 +4,11 @@
  * is replaced, and the ledger says so: events that can not be signed for ever would be worth less than a new key.
  */
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
-import { renameSync } from 'node:fs';
+import { accessSync, constants, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { Fault, reasonOf } from '../fault.ts';
 import { type EventSigner, type Log, SIGNATURE_ALGORITHMS, type SignatureAlgorithm } from '../ports.ts';
+import { makeDirectory } from './directories.ts';
 import { writeDurably } from './durable-file.ts';
 import { readPrivateFile } from './private-files.ts';
 
@@ -18,6 +19,27 @@ import { readPrivateFile } from './private-files.ts';
 export function eventSigner(directory: string, algorithm: SignatureAlgorithm, log: Log): EventSigner {
   const path = pathOf(directory, algorithm);
   return signerOf(readKey(path, algorithm, log) ?? makeKey(path, algorithm), algorithm);
+}
+
+/** Throws what `eventSigner` would, and makes nothing. */
+export function checkEventSigner(directory: string, algorithm: SignatureAlgorithm): void {
+  const path = pathOf(directory, algorithm);
+  try {
+    readPrivateFile(path, 'event signing key');
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'key.exposed') throw error;
+    checkPlace(directory, path);
+  }
+}
+
+/** Of a key that would have to be made. */
+function checkPlace(directory: string, path: string): void {
+  try {
+    makeDirectory(directory);
+    accessSync(directory, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw notKept(path, error);
+  }
 }
 
 function pathOf(directory: string, algorithm: SignatureAlgorithm): string {
@@ -82,7 +104,11 @@ function makeKey(path: string, algorithm: SignatureAlgorithm): KeyObject {
     // On disk before the first event names it: an event must not be signed by a key that a power cut takes away.
     writeDurably(path, privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(), 0o600);
   } catch (error) {
-    throw new Fault('state.disk', `event signing key ${path}: can not be kept: ${reasonOf(error)}`, { cause: error });
+    throw notKept(path, error);
   }
   return privateKey;
+}
+
+function notKept(path: string, error: unknown): Fault {
+  return new Fault('state.disk', `event signing key ${path}: can not be kept: ${reasonOf(error)}`, { cause: error });
 }

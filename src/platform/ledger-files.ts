@@ -6,7 +6,7 @@ import { constants, closeSync, openSync, readdirSync, writeSync } from 'node:fs'
 import { type FileHandle, open, readdir, rename, stat, statfs, unlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { Fault, systemCodeOf } from '../fault.ts';
+import { Fault, reasonOf, systemCodeOf } from '../fault.ts';
 import type { DurableFile, FileEntry, LedgerFiles, LedgerReader, NoteFile } from '../ledger/files.ts';
 import { makeDirectory } from './directories.ts';
 
@@ -46,7 +46,12 @@ export function ledgerFiles(directory: string): LedgerFiles {
     list: () => counted('reads', reader.list()),
     read: (name, from, length) => counted('reads', reader.read(name, from, length)),
     lock: async () => {
-      makeDirectory(directory);
+      try {
+        makeDirectory(directory);
+      } catch (error) {
+        const text = `ledger ${directory}: can not be made: ${reasonOf(error)}`;
+        throw new Fault('ledger.disk', text, { cause: error });
+      }
       lock = await takeLock(directory);
     },
     unlock: async () => {

@@ -24,6 +24,8 @@ export interface BaseFile {
   readonly config: DeviceConfig;
 }
 
+export type BaseRead = ({ readonly kind: 'valid' } & BaseFile) | { readonly kind: 'invalid'; readonly text: string };
+
 export interface Effective extends BaseFile {
   /** sha256 of the parsed configuration, base64url. */
   readonly hash: string;

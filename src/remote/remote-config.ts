@@ -4,41 +4,22 @@
  * which `onSwitch` asks for. One change at a time; whatever was not confirmed is gone after the next boot.
  */
 import { reasonOf } from '../fault.ts';
-import type { Chance, Clock, Log } from '../ports.ts';
 import { type Begun, type Change, type Probation, type Settled, trialOf } from './change.ts';
 import { Deadline } from './deadline.ts';
-import type { ConfigDisk } from './disk.ts';
+import { describe } from './description.ts';
 import { type BaseFile, changedSensors, overlayOf } from './judge.ts';
 import { Keeper } from './keeper.ts';
 import { checkLines, type SensorFact } from './local-check.ts';
 import { isEqual } from './merge-patch.ts';
+import type { RemoteConfigOptions } from './options.ts';
 import { type Plan, planOf, refused } from './plan.ts';
-import { redacted } from '../redacted.ts';
-import { Resolver, type Resolved } from './resolver.ts';
+import { Resolver, type Running } from './resolver.ts';
 import { RemoteStore } from './store.ts';
-import { type ConfigInput, type Entry, leftMs, type Stamp, type Trial } from './trial.ts';
+import { type ConfigInput, type Entry, leftMs, type Stamp } from './trial.ts';
 
 const TOKEN_BYTES = 16;
+const NO_TRIAL = refused('config.no-trial', 'nothing is on trial');
 const ANEW = 'the agent is about to start anew on what holds: ask again then';
-
-export type BaseRead = ({ readonly kind: 'valid' } & BaseFile) | { readonly kind: 'invalid'; readonly text: string };
-
-/** What the agent runs on. */
-export interface Running extends Resolved {
-  readonly revision: number;
-  readonly trial: Trial | undefined;
-}
-
-export interface RemoteConfigOptions {
-  readonly disk: ConfigDisk;
-  readonly clock: Clock;
-  readonly chance: Chance;
-  readonly log: Log;
-  readonly boot: { readonly id: string; readonly nowMs: () => number };
-  readonly readBase: () => BaseRead;
-  /** Another configuration is to be run: the agent ends, and `take` says on what it starts again. */
-  readonly onSwitch: () => void;
-}
 
 export class RemoteConfig {
   readonly #options: RemoteConfigOptions;
@@ -46,9 +27,7 @@ export class RemoteConfig {
   readonly #resolver: Resolver;
   readonly #keeper: Keeper;
   #running: Running | undefined;
-  #conflict = false;
   #baseInvalid = false;
-  #isStandIn = false;
   readonly #deadline: Deadline;
   /** What runs holds no more, and ends soon: it is the trial that was taken back, or device.json is another one. */
   #ending: 'trial' | 'file' | undefined;
@@ -56,6 +35,8 @@ export class RemoteConfig {
   #beginning = 0;
   /** What the device sees for itself of the trial; undefined: nothing wrong. */
   #check: Promise<string | undefined> = Promise.resolve(undefined);
+  /** What held before device.json was read again, until an agent runs on the new one. */
+  #before: { readonly base: BaseFile; readonly isStandIn: boolean } | undefined;
   readonly #waiting = new Map<string, (entry: Entry) => void>();
 
   constructor(options: RemoteConfigOptions) {
@@ -84,7 +65,7 @@ export class RemoteConfig {
    */
   async open(base: BaseFile, isStandIn: boolean): Promise<void> {
     this.#resolver.base = base;
-    this.#isStandIn = isStandIn;
+    this.#resolver.isStandIn = isStandIn;
     this.#baseInvalid = isStandIn;
     const { boot } = this.#options;
     const now = { boot: boot.id, nowMs: boot.nowMs() };
@@ -134,7 +115,7 @@ export class RemoteConfig {
   get degraded(): readonly string[] {
     const words: string[] = [];
     if (this.#baseInvalid) words.push('config.invalid');
-    if (this.#conflict) words.push('config.base-conflict');
+    if (this.#resolver.conflict) words.push('config.base-conflict');
     if (this.#store.damaged) words.push('config.damaged');
     return words;
   }
@@ -182,20 +163,9 @@ export class RemoteConfig {
   }
 
   async describe(): Promise<Readonly<Record<string, unknown>>> {
-    const { value, hash, revision } = this.running;
-    const base = this.#resolver.base;
-    const overlay = (await this.#store.overlay(this.#keeper.state.trial ?? this.#keeper.state.good))?.patch ?? {};
-    const { allow, pin } = base.config.remote;
-    return {
-      ...this.report,
-      revision,
-      hash,
-      effective: redacted(value),
-      base: redacted(base.value),
-      overlay: redacted(overlay),
-      allow,
-      pin,
-    };
+    const { trial, good } = this.#keeper.state;
+    const overlay = await this.#store.overlay(trial ?? good);
+    return describe(this.running, this.report, this.#resolver.base, overlay?.patch ?? {});
   }
 
   /** A dry run. */
@@ -230,11 +200,11 @@ export class RemoteConfig {
   /** The configuration on trial is good from now on. Waits for what the device itself has to say. */
   async confirm(token: string): Promise<Settled> {
     const { trial, history } = this.#keeper.state;
-    const before = history.findLast((entry) => entry.token === token);
-    if (before !== undefined) return { kind: 'settled', entry: before, isNow: false };
-    if (trial?.mode !== 'operator') return { kind: 'refused', code: 'config.no-trial', message: 'nothing is on trial' };
+    const known = history.findLast((entry) => entry.token === token);
+    if (known !== undefined) return { kind: 'settled', entry: known, isNow: false };
+    if (trial?.mode !== 'operator') return NO_TRIAL;
     if (trial.token !== token || this.#running?.trial?.revision !== trial.revision) {
-      return { kind: 'refused', code: 'config.token', message: 'this is not the token of what is on trial' };
+      return refused('config.token', 'this is not the token of what is on trial');
     }
     const fault = await this.#check;
     return this.#keeper.inTurn(async () => {
@@ -245,7 +215,7 @@ export class RemoteConfig {
           : { kind: 'revert', why: fault, stamp: await this.#goodStamp() };
       const entry =
         (await this.#keeper.step(input)) ?? this.#keeper.state.history.findLast((each) => each.token === token);
-      if (entry === undefined) return { kind: 'refused', code: 'config.no-trial', message: 'nothing is on trial' };
+      if (entry === undefined) return NO_TRIAL;
       if (entry.outcome === 'confirmed') await this.#remember();
       return { kind: 'settled', entry, isNow: true };
     });
@@ -255,7 +225,7 @@ export class RemoteConfig {
   revert(why: string): Promise<Settled> {
     return this.#keeper.inTurn(async () => {
       const entry = await this.#keeper.step({ kind: 'revert', why, stamp: await this.#goodStamp() });
-      if (entry === undefined) return { kind: 'refused', code: 'config.no-trial', message: 'nothing is on trial' };
+      if (entry === undefined) return NO_TRIAL;
       return { kind: 'settled', entry, isNow: true };
     });
   }
@@ -264,6 +234,8 @@ export class RemoteConfig {
   async started(facts: () => readonly SensorFact[]): Promise<void> {
     const { clock, log } = this.#options;
     const { trial, value } = this.running;
+    // Unless it was read again meanwhile.
+    if (this.#ending === undefined) this.#before = undefined;
     try {
       if (trial === undefined) return await this.#keeper.inTurn(() => this.#remember());
       const good = await this.#resolver.read(this.#keeper.state.good);
@@ -281,32 +253,62 @@ export class RemoteConfig {
 
   /** device.json was edited, or its overlay dropped, by whoever stands at the device. Never rejects. */
   async reload(): Promise<void> {
-    const { log, readBase, onSwitch } = this.#options;
-    const read = readBase();
-    this.#baseInvalid = read.kind === 'invalid';
-    if (read.kind === 'invalid') {
-      log.error('device.json is not valid: the configuration that runs stays', { problems: read.text.trim() });
-      return;
-    }
+    const { log, readBase } = this.#options;
     await this.#keeper
       .inTurn(async () => {
-        await this.#refresh();
-        this.#resolver.base = read;
-        this.#isStandIn = false;
-        const before = this.#running;
-        const after = await this.#resolve();
-        const isSame = before?.revision === after.revision && isEqual(before.value, after.value);
-        log.info(isSame ? 'device.json read again: nothing to change' : 'device.json read again: it is run now');
-        if (isSame) return;
-        this.#ending ??= 'file';
-        onSwitch();
+        const read = readBase();
+        const problems = read.kind === 'invalid' ? read.text.trim() : await this.#problemOf(read);
+        this.#baseInvalid = problems !== undefined;
+        if (read.kind === 'valid' && problems === undefined) return this.#use(read);
+        log.error('device.json is not valid or can not be run: the configuration that runs stays', { problems });
       })
       .catch((error: unknown) => log.error('device.json not read again', { reason: reasonOf(error) }));
   }
 
+  /**
+   * No agent could be started on what was taken. Resolves with whether there is something else to be taken: in the place of what
+   * was on trial, or of a device.json that was read again under an agent that ran.
+   */
+  async startFailed(reason: string): Promise<boolean> {
+    if (this.running.trial !== undefined) {
+      await this.revert(`the agent could not be started on it: ${reason}`);
+      return true;
+    }
+    const before = this.#before;
+    if (before === undefined) return false;
+    this.#before = undefined;
+    this.#baseInvalid = true;
+    this.#resolver.base = before.base;
+    this.#resolver.isStandIn = before.isStandIn;
+    this.#options.log.error('device.json can not be run: what ran before it was read again is run', { reason });
+    return true;
+  }
+
+  /** A file that says the same starts no agent. */
+  async #problemOf({ value, config }: BaseFile): Promise<string | undefined> {
+    const isSame = !this.#resolver.isStandIn && isEqual(value, this.#resolver.base.value);
+    return isSame ? undefined : this.#options.startProblem(config, this.running.config);
+  }
+
+  async #use(read: BaseFile): Promise<void> {
+    const { log, onSwitch } = this.#options;
+    await this.#refresh();
+    const { base, isStandIn } = this.#resolver;
+    this.#resolver.base = read;
+    this.#resolver.isStandIn = false;
+    const before = this.#running;
+    const after = await this.#resolve();
+    const isSame = before?.revision === after.revision && isEqual(before.value, after.value);
+    log.info(isSame ? 'device.json read again: nothing to change' : 'device.json read again: it is run now');
+    if (isSame) return;
+    this.#before ??= { base, isStandIn };
+    this.#ending ??= 'file';
+    onSwitch();
+  }
+
   async #begin(change: Change): Promise<Begun> {
     const { boot, chance, log } = this.#options;
-    if (this.#isStandIn)
+    if (this.#resolver.isStandIn)
       return refused('config.invalid', 'device.json is not valid: mend it first, what ran last is run');
     await this.#refresh();
     const { good, seq } = this.#keeper.state;
@@ -323,9 +325,11 @@ export class RemoteConfig {
     const plan = planOf(base, this.running.value, target);
     if (plan.kind === 'refused') return plan;
     // Where the files do not say what runs, the same is written down once more: then they do.
-    const isWritten = !this.#conflict && !this.#store.damaged;
+    const isWritten = !this.#resolver.conflict && !this.#store.damaged;
     if (plan.changed.length === 0 && isWritten)
       return { kind: 'same', revision: good.revision, hash: this.running.hash };
+    const problem = await this.#options.startProblem(base.config, this.running.config);
+    if (problem !== undefined) return refused('config.disk', `the agent could not be started again: ${problem}`);
     const revision = await this.#store.putOverlay(seq + 1, change.id, overlayOf(base, plan.patch));
     const mode = plan.wire || change.trial ? 'operator' : 'local';
     const token = chance.bytes(TOKEN_BYTES).toString('hex');
@@ -337,22 +341,10 @@ export class RemoteConfig {
   }
 
   async #resolve(): Promise<Running> {
-    const { trial } = this.#keeper.state;
-    if (trial !== null) {
-      const tried = this.#isStandIn ? undefined : await this.#resolver.read(trial);
-      if (tried !== undefined) {
-        this.#conflict = false;
-        return { ...tried, revision: trial.revision, trial };
-      }
-      await this.#keeper.step({ kind: 'revert', why: 'it does not fit device.json', stamp: await this.#goodStamp() });
-    }
-    const { good } = this.#keeper.state;
-    if (this.#isStandIn) return { ...this.#resolver.alone(), revision: good.revision, trial: undefined };
-    // Where the state is lost nobody knows what device.json was overlaid with; what ran last does.
-    const sound = this.#store.lost ? undefined : await this.#resolver.read(good);
-    this.#conflict = sound === undefined;
-    const resolved = sound ?? (await this.#resolver.fallback());
-    return { ...resolved, revision: good.revision, trial: undefined };
+    const running = await this.#resolver.running(this.#keeper.state);
+    if (running !== undefined) return running;
+    await this.#keeper.step({ kind: 'revert', why: 'it does not fit device.json', stamp: await this.#goodStamp() });
+    return this.#resolve();
   }
 
   async #sound(): Promise<void> {
@@ -362,7 +354,7 @@ export class RemoteConfig {
 
   /** What is good is what a device falls back to when its files no longer fit together. */
   async #remember(): Promise<void> {
-    if (this.#conflict || this.#keeper.state.trial !== null) return;
+    if (this.#resolver.conflict || this.#keeper.state.trial !== null) return;
     await this.#store.keepLast(this.running.value).catch((error: unknown) => {
       this.#options.log.warn('configuration: what runs is not remembered', { reason: reasonOf(error) });
     });

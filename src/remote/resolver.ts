@@ -6,7 +6,7 @@ import type { Log } from '../ports.ts';
 import { type BaseFile, type Effective, hashOf, judgeValue, shadowedBy, withOverlay } from './judge.ts';
 import { applyPatch } from './merge-patch.ts';
 import type { RemoteStore } from './store.ts';
-import type { ConfigState, Revision } from './trial.ts';
+import type { ConfigState, Revision, Trial } from './trial.ts';
 
 /** `previous`: what was good before. */
 export type Target = { readonly kind: 'patch'; readonly patch: unknown } | { readonly kind: 'previous' };
@@ -16,10 +16,20 @@ export interface Resolved extends Effective {
   readonly shadowed: readonly string[];
 }
 
+/** What the agent runs on. */
+export interface Running extends Resolved {
+  readonly revision: number;
+  readonly trial: Trial | undefined;
+}
+
 export class Resolver {
   readonly #store: RemoteStore;
   readonly #log: Log;
   #base: BaseFile | undefined;
+  /** What ran last stands in for device.json: nothing is laid over it. */
+  isStandIn = false;
+  /** What is good could not be run. */
+  conflict = false;
 
   constructor(store: RemoteStore, log: Log) {
     this.#store = store;
@@ -34,6 +44,22 @@ export class Resolver {
 
   set base(base: BaseFile) {
     this.#base = base;
+  }
+
+  /** What is to be run. Undefined: what is on trial does not fit device.json. */
+  async running({ trial, good }: ConfigState): Promise<Running | undefined> {
+    if (trial !== null) {
+      const tried = this.isStandIn ? undefined : await this.read(trial);
+      if (tried === undefined) return undefined;
+      this.conflict = false;
+      return { ...tried, revision: trial.revision, trial };
+    }
+    if (this.isStandIn) return { ...this.alone(), revision: good.revision, trial: undefined };
+    // Where the state is lost nobody knows what device.json was overlaid with; what ran last does.
+    const sound = this.#store.lost ? undefined : await this.read(good);
+    this.conflict = sound === undefined;
+    const resolved = sound ?? (await this.fallback());
+    return { ...resolved, revision: good.revision, trial: undefined };
   }
 
   /** device.json with nothing over it. */

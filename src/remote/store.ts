@@ -66,7 +66,9 @@ export class RemoteStore {
     const bytes = await this.#disk.read(STATE);
     if (bytes === undefined || this.#bytes?.equals(bytes) === true) return 'ours';
     if (this.#placed?.equals(bytes) === true) return 'wrong';
-    return this.damaged || parseState(decodeDocument(bytes)) !== undefined ? 'foreign' : 'wrong';
+    const isDamaged = parseState(decodeDocument(bytes)) === undefined;
+    // What was never read whole is known no better.
+    return isDamaged && this.#bytes !== undefined && !this.damaged ? 'wrong' : 'foreign';
   }
 
   /** Resolves when the state is on stable storage. */

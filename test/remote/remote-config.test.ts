@@ -3,25 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Table } from '../../src/remote/merge-patch.ts';
 import type { RemoteConfig } from '../../src/remote/remote-config.ts';
-import { FILE, rig, WITH_LEDGER } from './rig.ts';
-
-function set(remote: RemoteConfig, base: number, patch: unknown, id = 'c1'): ReturnType<RemoteConfig['begin']> {
-  const target = { kind: 'patch', patch } as const;
-  const asked = { command: 'config.set', id, by: 'ops' };
-  return remote.begin({ ...asked, base, target, withinMs: 60_000, trial: false, check: true });
-}
-
-async function codeOf(begun: ReturnType<RemoteConfig['begin']>): Promise<string> {
-  const result = await begun;
-  return result.kind === 'refused' ? result.code : result.kind;
-}
-
-/** Begun, run and found sound by the device itself. */
-async function change(remote: RemoteConfig, base: number, patch: unknown): Promise<void> {
-  assert.equal(await codeOf(set(remote, base, patch, `c${base}`)), 'begun');
-  await remote.take();
-  await remote.started(() => []);
-}
+import { change, codeOf, FILE, rig, set, systemError, WITH_LEDGER } from './rig.ts';
 
 test('without `remote` nothing can be changed, and with it only what it allows', async () => {
   const { remote: _, ...alone } = FILE;
@@ -256,10 +238,6 @@ test('a disk that takes nothing keeps no agent from its start, and ends what is 
   assert.equal((await again(FILE)).running.config.log.level, 'debug');
 });
 
-function systemError(code: string): Error {
-  return Object.assign(new Error(code), { code });
-}
-
 test('another boot takes back what was on trial, and config.set hears why', async () => {
   const { remote, again } = await rig(FILE);
   assert.equal(await codeOf(set(remote, 0, { broker: { keepAlive: '20s' } })), 'begun');
@@ -279,91 +257,4 @@ test('what is shown has no secrets', async () => {
   const { remote: open } = await rig({ ...FILE, remote: { allow: ['/broker/username'] } });
   assert.equal(await codeOf(set(open, 0, { broker: { username: '***' } })), 'config.invalid');
   assert.equal(await codeOf(set(open, 0, { broker: { username: 'new' } })), 'begun');
-});
-
-test('between a trial that was taken back and the agent that ends for it, nothing is judged, begun or let out', async () => {
-  const { remote, switches } = await rig({ ...FILE, schedule: [], remote: { allow: ['/broker/keepAlive', '/log'] } });
-  const patch = { broker: { keepAlive: '20s' } };
-  assert.equal(await codeOf(set(remote, 0, patch, 'w')), 'begun');
-  await remote.take();
-  await remote.started(() => []);
-  assert.equal((await remote.revert('cancelled by command')).kind, 'settled');
-  // The same again would be told as done already; with more, as a thing that the device may confirm by itself.
-  for (const again of [patch, { ...patch, log: { level: 'debug' } }, { log: { level: 'debug' } }]) {
-    assert.equal(await codeOf(set(remote, 0, again, 'again')), 'config.busy', JSON.stringify(again));
-    const planned = await remote.plan(again);
-    assert.equal(planned.kind === 'refused' ? planned.code : planned.kind, 'config.busy');
-  }
-  // The link may be made anew meanwhile, to the broker that nobody has confirmed.
-  assert.deepEqual([remote.eventsHeld, remote.report['phase']], ['config.trial', 'probation']);
-  assert.equal(remote.busy, 'a new start of the agent');
-  remote.apply();
-  assert.equal(switches(), 1);
-  await remote.take();
-  assert.deepEqual(
-    [remote.eventsHeld, remote.busy, remote.report],
-    [undefined, undefined, { revision: 0, phase: 'confirmed' }],
-  );
-  assert.equal(await codeOf(set(remote, 0, { ...patch, log: { level: 'debug' } }, 'more')), 'begun');
-  assert.deepEqual(remote.busy, 'the configuration 2');
-  await remote.take();
-  assert.equal(remote.running.trial?.mode, 'operator');
-});
-
-test('between an edited device.json and the agent that starts on it, no change is judged by what ends', async () => {
-  const file = { ...FILE, log: { level: 'info' } };
-  const edited = { value: file as object };
-  const { remote } = await rig(file, () => edited.value);
-  edited.value = { ...file, log: { level: 'debug' } };
-  await remote.reload();
-  assert.equal(await codeOf(set(remote, 0, { log: { level: 'info' } })), 'config.busy');
-  await remote.take();
-  assert.equal(await codeOf(set(remote, 0, { log: { level: 'debug' } })), 'same');
-  assert.equal(await codeOf(set(remote, 0, { log: { level: 'info' } })), 'begun');
-});
-
-test('a change that the disk refused after it was in its place is not begun by the next one', async () => {
-  const { remote, again, disk, switches } = await rig(FILE);
-  const patch = { broker: { keepAlive: '20s' } };
-  const fails = (): Promise<never> => Promise.reject(systemError('EIO'));
-  const [write, syncNames, rename] = [disk.write.bind(disk), disk.syncNames.bind(disk), disk.rename.bind(disk)];
-  disk.rename = async (from, to) => {
-    await rename(from, to);
-    if (to !== 'state.json') return;
-    disk.write = fails;
-    disk.syncNames = fails;
-  };
-  assert.equal(await codeOf(set(remote, 0, patch)), 'config.disk');
-  // Neither is it run by an edit of device.json while nothing can be written.
-  await remote.reload();
-  assert.deepEqual([switches(), remote.busy, (await remote.take()).revision], [0, undefined, 0]);
-  Object.assign(disk, { write, syncNames, rename });
-  assert.equal(await codeOf(set(remote, 0, { log: { level: 'debug' } }, 'c2')), 'begun');
-  const { running } = await again(FILE);
-  assert.deepEqual([running.config.log.level, running.config.broker.keepAlive], ['debug', 30_000]);
-});
-
-test('a state that is damaged under the agent is written anew, and what was confirmed stays', async () => {
-  const { remote, again, disk } = await rig(FILE);
-  assert.equal(await codeOf(set(remote, 0, { broker: { keepAlive: '20s' } })), 'begun');
-  await remote.take();
-  await remote.started(() => []);
-  assert.equal((await remote.confirm(remote.probation?.token ?? '')).kind, 'settled');
-  await disk.write('state.json', Buffer.from('torn'));
-  await remote.reload();
-  assert.deepEqual([(await remote.take()).revision, remote.degraded], [1, []]);
-  assert.deepEqual((await again(FILE)).report, { revision: 1, phase: 'confirmed' });
-});
-
-test('a trial that another process has put there ends at its deadline', async () => {
-  const { remote, again, clock } = await rig(FILE);
-  const other = await again(FILE);
-  assert.equal(await codeOf(set(other, 0, { broker: { keepAlive: '20s' } })), 'begun');
-  assert.equal(await codeOf(set(remote, 0, { log: { level: 'debug' } })), 'config.busy');
-  for (let look = 0; look < 62; look += 1) {
-    clock.pass(1000);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  assert.equal(remote.busy, undefined);
-  assert.equal(await codeOf(set(remote, 0, { log: { level: 'debug' } })), 'begun');
 });

@@ -1,9 +1,9 @@
 /** The remote configuration on the model disk, with a clock that the test moves. */
 import assert from 'node:assert/strict';
 import { parseDeviceValue } from '../../src/config/parse.ts';
-import type { BaseFile } from '../../src/remote/judge.ts';
+import type { BaseFile, BaseRead } from '../../src/remote/judge.ts';
 import type { Table } from '../../src/remote/merge-patch.ts';
-import { type BaseRead, RemoteConfig } from '../../src/remote/remote-config.ts';
+import { RemoteConfig } from '../../src/remote/remote-config.ts';
 import { seededRandom } from '../../src/workbench/random.ts';
 import { HandClock } from '../sensor-rig.ts';
 import { ModelDisk } from './model-disk.ts';
@@ -43,12 +43,15 @@ export interface Rig {
   readonly switches: () => number;
   readonly disk: ModelDisk;
   readonly clock: HandClock;
+  /** Why no agent could be started now. */
+  readonly places: { problem: string | undefined };
 }
 
 /** `edited`: device.json as a reload finds it. */
 export async function rig(file: object, edited?: () => object): Promise<Rig> {
   const disk = new ModelDisk(seededRandom(1));
   const clock = new HandClock();
+  const places: { problem: string | undefined } = { problem: undefined };
   let switches = 0;
   const again = async (from: object, { boot = 'b', standIn }: More = {}): Promise<RemoteConfig> => {
     const remote = new RemoteConfig({
@@ -58,6 +61,7 @@ export async function rig(file: object, edited?: () => object): Promise<Rig> {
       chance: { unit: () => 0, bytes: (count) => Buffer.alloc(count, 7) },
       boot: { id: boot, nowMs: () => clock.monotonicMs() },
       readBase: (): BaseRead => ({ kind: 'valid', ...baseOf(edited?.() ?? from) }),
+      startProblem: () => Promise.resolve(places.problem),
       onSwitch: () => {
         switches += 1;
       },
@@ -66,5 +70,29 @@ export async function rig(file: object, edited?: () => object): Promise<Rig> {
     await remote.take();
     return remote;
   };
-  return { remote: await again(file), again, switches: () => switches, disk, clock };
+  return { remote: await again(file), again, switches: () => switches, disk, clock, places };
+}
+
+/** Asks for a change of the configuration. */
+export function set(remote: RemoteConfig, base: number, patch: unknown, id = 'c1'): ReturnType<RemoteConfig['begin']> {
+  const target = { kind: 'patch', patch } as const;
+  const asked = { command: 'config.set', id, by: 'ops' };
+  return remote.begin({ ...asked, base, target, withinMs: 60_000, trial: false, check: true });
+}
+
+export async function codeOf(begun: ReturnType<RemoteConfig['begin']>): Promise<string> {
+  const result = await begun;
+  return result.kind === 'refused' ? result.code : result.kind;
+}
+
+/** Begun, run and found sound by the device itself. */
+export async function change(remote: RemoteConfig, base: number, patch: unknown): Promise<void> {
+  assert.equal(await codeOf(set(remote, base, patch, `c${base}`)), 'begun');
+  await remote.take();
+  await remote.started(() => []);
+}
+
+/** As the disk throws it. */
+export function systemError(code: string): Error {
+  return Object.assign(new Error(code), { code });
 }
