@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -220,8 +220,44 @@ test('certs writes a set that works, keys for its owner only, and never over an 
   assert.equal(statSync(join(folder, 'client.key')).mode & 0o777, 0o600);
 });
 
+test('certs makes an operator, and keeps the authority where it is told to: openssl signs a renewal with it', async (t) => {
+  const folder = join(folderOf(t), 'tls');
+  const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
+  assert.equal(certs(folder, '--operator', 'operator', '--keep-authority'), 0);
+  assert.equal(new X509Certificate(read('operator.pem')).subject, 'CN=operator');
+  for (const name of ['operator.key', 'ca.key']) assert.equal(statSync(join(folder, name)).mode & 0o777, 0o600);
+  const at = (name: string): string => join(folder, name);
+  const made = spawnSync(
+    'sh',
+    [
+      '-e',
+      '-c',
+      `openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout new.key -subj /CN=pump-42 -out new.csr
+       openssl x509 -req -in new.csr -CA ca.pem -CAkey ca.key -days 30 -out new.pem`,
+    ],
+    { cwd: folder, encoding: 'utf8' },
+  );
+  assert.equal(made.status, 0, made.stderr);
+  const server = { cert: read('server.pem'), key: read('server.key') };
+  assert.equal(await meet(read('ca.pem'), server, { cert: read('new.pem'), key: read('new.key') }), 'welcome');
+  const other = join(folderOf(t), 'tls');
+  assert.equal(certs(other), 0);
+  assert.ok(!existsSync(join(other, 'ca.key')), 'kept without being told to');
+  assert.equal(
+    loadIdentity({ ca: at('ca.pem'), cert: at('operator.pem'), key: at('operator.key') }).certificate?.commonName,
+    'operator',
+  );
+});
+
 test('certs refuses arguments that make no sense', async () => {
-  for (const args of [[], ['a', 'b'], ['d', '--days', '0'], ['d', '--device', 'a b'], ['d', '--server', 'a b']]) {
+  for (const args of [
+    [],
+    ['a', 'b'],
+    ['d', '--days', '0'],
+    ['d', '--device', 'a b'],
+    ['d', '--server', 'a b'],
+    ['d', '--operator', 'a b'],
+  ]) {
     await assert.rejects(
       certsCommand(args),
       (error) => error instanceof Fault && error.code === 'usage',

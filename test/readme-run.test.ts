@@ -17,15 +17,17 @@ const DEADLINE_MS = 30_000;
 const PORT = '8883';
 const skip = findMosquitto() === undefined && 'no mosquitto on this machine';
 
-/** The commands of the block, without the build. */
-async function commandsOfReadme(): Promise<readonly string[]> {
+/** The commands of a block of the section, the build left out. */
+async function commandsOfReadme(block: number): Promise<readonly string[]> {
   const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
-  const [, block = ''] = /^## Run it\n\n[^]*?```sh\n([^]*?)```/m.exec(readme) ?? [];
-  const commands = block.split('\n').map((line) => line.replace(/\s+#.*$/, ''));
+  const section = /^## Run it\n\n([^]*?)^##/m.exec(readme)?.[1] ?? '';
+  const text = [...section.matchAll(/```sh\n([^]*?)```/g)][block]?.[1] ?? '';
+  const lines = text.replaceAll('\\\n', '').split('\n');
+  const commands = lines.map((line) => line.replace(/\s+#.*$/, ''));
   return commands.filter((command) => command !== '' && command !== 'npm run build');
 }
 
-async function setFolder(t: TestContext): Promise<string> {
+async function setFolder(t: TestContext): Promise<{ readonly folder: string; readonly port: string }> {
   const folder = await temporaryDirectory(t);
   const [, program] = builtProgram();
   await symlink(dirname(program), join(folder, 'dist'));
@@ -39,7 +41,7 @@ async function setFolder(t: TestContext): Promise<string> {
     assert.ok(text.includes(PORT), name);
     await writeFile(file, text.replaceAll(PORT, port));
   }
-  return folder;
+  return { folder, port };
 }
 
 /** In a shell of its own that stays until the test ends, so that the end of the shell ends what it started. */
@@ -50,9 +52,11 @@ function start(t: TestContext, folder: string, command: string): Child {
   return child;
 }
 
-test('what README says under "Run it" ends in an agent that reads a meter and is connected', { skip }, async (t) => {
-  const folder = await setFolder(t);
-  const commands = await commandsOfReadme();
+test('what README says under "Run it" ends in an agent that reads a meter, is connected, and answers an operator', {
+  skip,
+}, async (t) => {
+  const { folder, port } = await setFolder(t);
+  const commands = await commandsOfReadme(0);
   assert.equal(commands.length, 5, commands.join('\n'));
   let running: Child | undefined;
   for (const command of commands) {
@@ -65,4 +69,15 @@ test('what README says under "Run it" ends in an agent that reads a meter and is
   }
   await running?.line(/^info: broker connected /, DEADLINE_MS);
   await running?.line(/^info: line is open sensor=p1/, DEADLINE_MS);
+  const asked = (await commandsOfReadme(1)).filter((command) => command.includes(' command '));
+  assert.equal(asked.length, 1, asked.join('\n'));
+  for (const command of asked) {
+    const { status, stdout, stderr } = spawnSync('sh', ['-c', command.replaceAll(PORT, port)], {
+      cwd: folder,
+      encoding: 'utf8',
+      timeout: DEADLINE_MS,
+    });
+    assert.equal(status, 0, `${command}: ${stderr}`);
+    assert.match(stdout, /succeeded/);
+  }
 });

@@ -1,7 +1,7 @@
 /**
  * `fieldpost certs DIR`: an authority, a server's and a device's certificate to try mutual TLS with. For development:
- * whoever runs a fleet has an authority of their own. The authority's key is thrown away, so nothing can be added to a
- * set later; make a new one.
+ * whoever runs a fleet has an authority of their own. The authority's key is thrown away unless it is to be kept, for trying
+ * a renewal: whoever has it can make a certificate of any name.
  */
 import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,14 +13,17 @@ import { makeDirectory } from '../platform/directories.ts';
 const NAME = /^[A-Za-z0-9._-]{1,64}$/;
 const DAYS_MAX = 3650;
 const USAGE =
-  'usage: fieldpost certs DIR [--device pump-42] [--server localhost,127.0.0.1,::1] [--consumer NAME] [--days N] [--force]';
+  'usage: fieldpost certs DIR [--device pump-42] [--server localhost,127.0.0.1,::1] [--consumer NAME] [--operator NAME] [--keep-authority] [--days N] [--force]';
+/** Besides server and device: whoever reads the events, and whoever sends commands. Each a file name and an option. */
+const OTHERS = ['consumer', 'operator'] as const;
 
 interface CertsOptions {
   readonly directory: string;
   readonly device: string;
   readonly server: readonly string[];
-  /** Common name of a third certificate, for whoever reads the events. */
-  readonly consumer: string | undefined;
+  /** Common names of further certificates. */
+  readonly others: Readonly<Partial<Record<(typeof OTHERS)[number], string>>>;
+  readonly keepAuthority: boolean;
   readonly days: number;
   readonly force: boolean;
 }
@@ -29,8 +32,9 @@ export async function certsCommand(args: readonly string[]): Promise<number> {
   const options = parseOptions(args);
   const files = await makeFiles(options);
   writeFiles(options, files);
+  const where = options.keepAuthority ? `kept in ${join(options.directory, 'ca.key')}` : 'gone';
   process.stderr.write(
-    `FOR DEVELOPMENT ONLY: these certificates vouch for nobody, and their authority's key is gone.\n` +
+    `FOR DEVELOPMENT ONLY: these certificates vouch for nobody, and their authority's key is ${where}.\n` +
       `Valid for ${options.days} days, device "${options.device}", server ${options.server.join(', ')}.\n`,
   );
   process.stdout.write(
@@ -49,6 +53,8 @@ function parseOptions(args: readonly string[]): CertsOptions {
       device: { type: 'string', default: 'pump-42' },
       server: { type: 'string', default: 'localhost,127.0.0.1,::1' },
       consumer: { type: 'string' },
+      operator: { type: 'string' },
+      'keep-authority': { type: 'boolean', default: false },
       days: { type: 'string', default: '365' },
       force: { type: 'boolean', default: false },
     },
@@ -58,6 +64,7 @@ function parseOptions(args: readonly string[]): CertsOptions {
   for (const [option, name] of [
     ['--device', values.device],
     ['--consumer', values.consumer],
+    ['--operator', values.operator],
   ] as const) {
     if (name === undefined || NAME.test(name)) continue;
     throw new Fault('usage', `${option}: must be 1 to 64 of A-Z a-z 0-9 . _ -, got "${name}"\n${USAGE}`);
@@ -69,24 +76,32 @@ function parseOptions(args: readonly string[]): CertsOptions {
   if (!Number.isInteger(days) || days < 1 || days > DAYS_MAX) {
     throw new Fault('usage', `--days: must be a whole number, 1 to ${DAYS_MAX}, got "${values.days}"\n${USAGE}`);
   }
-  return { directory, device: values.device, server, consumer: values.consumer, days, force: values.force };
+  const others = Object.fromEntries(
+    OTHERS.flatMap((role) => (values[role] === undefined ? [] : [[role, values[role]]])),
+  );
+  const { device, force, 'keep-authority': keepAuthority } = values;
+  return { directory, device, server, others, keepAuthority, days, force };
 }
 
 /** Contents by file name. */
 async function makeFiles(options: CertsOptions): Promise<Readonly<Record<string, string>>> {
   // Loaded only here: making certificates takes packages that the service must not carry.
   const { makeDevelopmentCertificates } = await import('../workbench/index.ts');
-  const { device, server, days, consumer } = options;
-  const others = consumer === undefined ? [] : [consumer];
-  const made = await makeDevelopmentCertificates({ device, server, days, others });
-  const [third] = made.others;
+  const { device, server, days, others, keepAuthority } = options;
+  const made = await makeDevelopmentCertificates({ device, server, days, others: Object.values(others) });
+  const more: Record<string, string> = {};
+  for (const [at, role] of Object.keys(others).entries()) {
+    more[`${role}.pem`] = made.others[at]?.cert ?? '';
+    more[`${role}.key`] = made.others[at]?.key ?? '';
+  }
   return {
     'ca.pem': made.ca,
     'server.pem': made.server.cert,
     'server.key': made.server.key,
     'client.pem': made.client.cert,
     'client.key': made.client.key,
-    ...(third === undefined ? {} : { 'consumer.pem': third.cert, 'consumer.key': third.key }),
+    ...more,
+    ...(keepAuthority ? { 'ca.key': await made.authority.key() } : {}),
   };
 }
 

@@ -90,7 +90,8 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'certs',
-    usage: 'DIR [--device ID] [--server NAMES] [--consumer NAME] [--days N] [--force]',
+    usage:
+      'DIR [--device ID] [--server NAMES] [--consumer NAME] [--operator NAME] [--keep-authority] [--days N] [--force]',
     summary: 'make certificates for development',
     load: async () => (await import('./certs.ts')).certsCommand,
   },

@@ -1,7 +1,7 @@
 /**
  * Makes the certificates of a bench: an authority of its own, a server's and clients' certificates, all P-256, all as PEM
- * text. For development, the demo and tests only: the authority's key lives as long as the object that issues, and is
- * written nowhere. Not in the service's bundle; `fieldpost certs` loads it when asked.
+ * text. For development, the demo and tests only: the authority's key lives as long as the object that issues, unless it
+ * is asked for. Not in the service's bundle; `fieldpost certs` loads it when asked.
  */
 // tsyringe, under @peculiar/x509, stops without it.
 import 'reflect-metadata';
@@ -38,6 +38,8 @@ export interface Validity {
 export interface CertificateAuthority {
   /** PEM. */
   readonly ca: string;
+  /** Its own key, for whoever is to issue more later. PEM, PKCS#8, not encrypted. */
+  key(): Promise<string>;
   /** `names`: DNS names and IP addresses that the server answers to. The first is the common name too. */
   issueServer(names: readonly string[], validity?: Validity): Promise<CertifiedPair>;
   issueClient(commonName: string, validity?: Validity): Promise<CertifiedPair>;
@@ -114,6 +116,7 @@ export async function makeAuthority(
   const issuer = { certificate, key: keys.privateKey };
   return {
     ca: pemOf(certificate),
+    key: () => pemOfKey(keys.privateKey),
     issueServer: (names, valid) =>
       issue(issuer, names[0] ?? 'localhost', ExtendedKeyUsage.serverAuth, valid ?? validity, [alternativeNames(names)]),
     issueClient: (client, valid) => issue(issuer, client, ExtendedKeyUsage.clientAuth, valid ?? validity, []),
