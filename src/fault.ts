@@ -6,7 +6,7 @@ export type FaultCode =
   | 'ledger.full' // the bound `ledger.maxBytes` is reached and nothing settled is left to drop
   | 'ledger.disk' // a write or sync failed (ENOSPC, EIO, EROFS ...); the cause holds the system's error
   | 'ledger.fragmented' // too many events of this stream stay behind others that leave
-  | 'ledger.locked' // another process owns this ledger directory
+  | 'ledger.locked' // another process owns this directory
   | 'ledger.busy' // more drafts wait for the disk than the bound allows
   | 'ledger.closed'
   | 'event.invalid' // the draft breaks a bound (size, names)

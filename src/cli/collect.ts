@@ -12,6 +12,8 @@ import { AckGate } from '../collect/ack-gate.ts';
 import { Collector } from '../collect/collector.ts';
 import { Store } from '../collect/store.ts';
 import { Fault, reasonOf } from '../fault.ts';
+import { makeDirectory } from '../platform/directories.ts';
+import { lockDirectory } from '../platform/directory-lock.ts';
 import { loadIdentity } from '../platform/identity.ts';
 import { createLog } from '../platform/log.ts';
 import { stateStore } from '../platform/state-store.ts';
@@ -64,7 +66,7 @@ export async function collectCommand(args: readonly string[]): Promise<number> {
   const identity = files === undefined ? undefined : loadIdentity(files);
   if (given.url.protocol === 'mqtts:' && identity === undefined) throw new Fault('usage', 'mqtts:// needs --ca FILE');
   const tell = (sentence: string): void => writeStderr(`${sentence}\n`);
-  const store = openStore(given.out);
+  const store = await openStore(given.out);
   let gate: AckGate | undefined;
   let failed: (error: unknown) => void = () => undefined;
   const broken = new Promise<never>((_, reject) => {
@@ -213,12 +215,16 @@ async function report(
   return sound && (given.untilMs === undefined || complete) ? EXIT.done : EXIT.failed;
 }
 
-function openStore(out: string): Store {
+/** A second collector on one folder would write each event twice, and say the receipts of the first. */
+async function openStore(out: string): Promise<Store> {
   try {
+    makeDirectory(out);
+    await lockDirectory(out, 'output');
     const store = new Store(out);
     store.open();
     return store;
   } catch (error) {
+    if (error instanceof Fault) throw error;
     throw new Fault('ledger.disk', `output ${out}: ${reasonOf(error)}`, { cause: error });
   }
 }

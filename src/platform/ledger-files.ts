@@ -4,11 +4,12 @@
  */
 import { constants, closeSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { type FileHandle, open, readdir, rename, stat, statfs, unlink, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:net';
+import type { Server } from 'node:net';
 import { join } from 'node:path';
 import { Fault, reasonOf, systemCodeOf } from '../fault.ts';
 import type { DurableFile, FileEntry, LedgerFiles, LedgerReader, NoteFile } from '../ledger/files.ts';
 import { makeDirectory } from './directories.ts';
+import { lockDirectory } from './directory-lock.ts';
 
 const ZERO_CHUNK = Buffer.alloc(64 * 1024);
 const QUARANTINE_FILES_MAX = 64;
@@ -52,7 +53,7 @@ export function ledgerFiles(directory: string): LedgerFiles {
         const text = `ledger ${directory}: can not be made: ${reasonOf(error)}`;
         throw new Fault('ledger.disk', text, { cause: error });
       }
-      lock = await takeLock(directory);
+      lock = await lockDirectory(directory, 'ledger');
     },
     unlock: async () => {
       const held = lock;
@@ -172,25 +173,6 @@ async function withHandle<T>(path: string, flags: number, use: (handle: FileHand
   } finally {
     await handle.close();
   }
-}
-
-/**
- * One writer a directory: an abstract socket named after the directory's inode. The kernel frees it when the process
- * ends, however it ends, so there is no stale lock to judge (Node has no flock).
- */
-async function takeLock(directory: string): Promise<Server> {
-  const { dev, ino } = await stat(directory);
-  const server = createServer((socket) => socket.destroy());
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => {
-      const busy = systemCodeOf(error) === 'EADDRINUSE';
-      const text = busy ? 'another fieldpost process has it open' : error.message;
-      reject(new Fault('ledger.locked', `ledger ${directory}: ${text}`, { cause: error }));
-    });
-    server.listen({ path: `\0fieldpost-ledger-${dev}-${ino}` }, resolve);
-  });
-  server.unref();
-  return server;
 }
 
 function ignoreMissing(error: unknown): undefined {

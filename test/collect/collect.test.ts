@@ -3,7 +3,7 @@
  * random moments, with a broker that forgets, and with forged, forked and foreign messages thrown at it.
  */
 import assert from 'node:assert/strict';
-import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { test, type TestContext } from 'node:test';
@@ -239,4 +239,24 @@ test('a wrong command line is 64, a broker that refuses is 69, and an output tha
     await run('--url', url, '--out', join(stage.directory, 'o'), '--ca', `${tls}/ca.pem`, '--until-complete', '1'),
     69,
   );
+});
+
+test('a second collector on one folder ends at once and names the first, and one that was killed holds nobody up', async (t) => {
+  const stage = await setScene(t);
+  const first = collect(t, stage);
+  const out = join(stage.directory, 'out');
+  const isHeld = async (): Promise<boolean> => {
+    const found = await stat(out).catch(() => undefined);
+    return (await readFile('/proc/net/unix', 'utf8')).includes(`@fieldpost-output-${found?.dev}-${found?.ino}`);
+  };
+  await until(isHeld, 'the first collector to hold the folder', DEADLINE_MS);
+  const second = collect(t, stage, '--client-id', 'another');
+  assert.equal((await second.exited).code, 74);
+  const words = second.lines.join('\n');
+  assert.ok(words.includes(`output ${out}: another fieldpost process has it open (pid ${first.pid})`), words);
+  await first.kill9();
+  stage.agent.start();
+  await sell(stage, 1, 3);
+  assert.equal((await finished(collect(t, stage, '--until-complete', '1')))['code'], 0);
+  assert.deepEqual(salesIn(await stored(stage)), ['1', '2', '3']);
 });
