@@ -61,7 +61,9 @@ test('kill -9 at any moment leaves the value that was said, or the one that was 
     const child = spawn(process.execPath, [writer, directory, '1000000'], { stdio: ['ignore', 'pipe', 'inherit'] });
     const chunks: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-    await once(child.stdout, 'data');
+    // Before the first write, or after one at the least, however slow the disk is.
+    const moment = kill % 2 === 0 ? /begins/ : /written/;
+    while (!moment.test(Buffer.concat(chunks).toString())) await once(child.stdout, 'data');
     await pause(random.between(0, 30));
     child.kill('SIGKILL');
     await once(child, 'close');
@@ -71,7 +73,7 @@ test('kill -9 at any moment leaves the value that was said, or the one that was 
     assert.ok(count === last || count === last + 1, `said ${last}, found ${count}`);
     said = last;
   }
-  assert.ok(said > KILLS, `only ${said} writes`);
+  assert.ok(said >= Math.floor(KILLS / 2), `only ${said} writes`);
 });
 
 function traced(): readonly Syscall[] | undefined {
