@@ -51,7 +51,7 @@ export class EventCare {
   replay(epoch: string | undefined, from: number, to: number): { epoch: string; events: number } | undefined {
     const life = this.#life(epoch);
     if (life === undefined) return undefined;
-    return { epoch: life.epoch, events: this.#options.ledger.settlement.reopen(life, from, to) };
+    return { epoch: life.epoch, events: this.#options.ledger.settlement.reopen(life, from, to).size };
   }
 
   dead(): { dead: readonly { epoch: string; seq: number; code: number }[]; more: number } {
@@ -65,7 +65,7 @@ export class EventCare {
     for (const life of epoch === undefined ? this.#lives : this.#lives.filter((one) => one.epoch === epoch)) {
       const { settlement } = this.#options.ledger;
       if (seq === undefined) events += settlement.reopenDead(life);
-      else if (life.dead.has(seq)) events += settlement.reopen(life, seq, seq);
+      else if (life.dead.has(seq)) events += settlement.reopen(life, seq, seq).size;
     }
     return { events };
   }

@@ -4,7 +4,9 @@
  * is retained, so the same one comes again on every connection: what it wants is honoured once.
  */
 import { reasonOf } from '../fault.ts';
+import { IntervalSet } from '../ledger/intervals.ts';
 import type { Ledger } from '../ledger/ledger.ts';
+import type { Marks } from '../ledger/marks.ts';
 import type { Life } from '../ledger/state.ts';
 import type { Clock, Log, StateDocument, StateStore } from '../ports.ts';
 import { judgeReceipt, parseReceipt, type Receipt, type ReceiptVerdict } from './receipt.ts';
@@ -42,8 +44,10 @@ export interface ReceiptFigures {
 
 export class Receipts {
   readonly #options: ReceiptsOptions;
-  /** The newest receipt whose `want` was honoured, as text. */
+  /** The newest receipt whose `want` was honoured, as text: what it asked for is marked on disk. */
   #honoured: StateDocument<string> | undefined;
+  /** The one that is being honoured, and what of it the disk does not know yet. */
+  #honouring: { readonly text: string; readonly life: Life; readonly missing: IntervalSet } | undefined;
   #next: Buffer | undefined;
   #working = false;
   #forkedMs: number | undefined;
@@ -60,6 +64,7 @@ export class Receipts {
 
   constructor(options: ReceiptsOptions) {
     this.#options = options;
+    options.ledger.onCommit(({ marks }) => this.#onMarks(marks));
   }
 
   get figures(): ReceiptFigures {
@@ -108,7 +113,7 @@ export class Receipts {
       life === undefined || receipt.hash === undefined ? undefined : await ledger.hashAt(life, receipt.through);
     const verdict = judgeReceipt(receipt, lives, ours);
     this.#perform(receipt, verdict);
-    if (verdict.kind === 'settle' || verdict.kind === 'backward') await this.#want(verdict.life, receipt, text);
+    if (verdict.kind === 'settle' || verdict.kind === 'backward') this.#want(verdict.life, receipt, text);
   }
 
   #perform(receipt: Receipt, verdict: ReceiptVerdict): void {
@@ -137,15 +142,39 @@ export class Receipts {
   }
 
   /** `text`: the receipt as it came. Members that only the consumer knows, such as a count, make it another one. */
-  async #want(life: Life, receipt: Receipt, text: string): Promise<void> {
+  #want(life: Life, receipt: Receipt, text: string): void {
     const { ledger, log } = this.#options;
-    if (receipt.want.length === 0 || text === this.#honoured?.value) return;
-    let again = 0;
-    for (const [from, through] of receipt.want) again += ledger.settlement.reopen(life, from, through);
-    log.info('the consumer wants events again', { epoch: life.epoch, ranges: receipt.want.length, events: again });
-    this.#note({ reopened: this.#figures.reopened + again });
-    // Afterwards: a crash before this line only sends them once more.
-    await this.#honoured?.write(text).catch((error: unknown) => log.warn(reasonOf(error)));
+    if (receipt.want.length === 0 || text === this.#honoured?.value || text === this.#honouring?.text) return;
+    const missing = new IntervalSet();
+    for (const [from, through] of receipt.want) {
+      for (const [start, end] of ledger.settlement.reopen(life, from, through).intervals()) missing.add(start, end);
+    }
+    const events = missing.size;
+    log.info('the consumer wants events again', { epoch: life.epoch, ranges: receipt.want.length, events });
+    this.#note({ reopened: this.#figures.reopened + events });
+    this.#honouring = { text, life, missing };
+    this.#honour();
+  }
+
+  #onMarks(marks: readonly Marks[]): void {
+    if (this.#honouring === undefined) return;
+    const { life, missing } = this.#honouring;
+    for (const { kind, life: ordinal, ranges } of marks) {
+      // What was given up meanwhile is marked as handed over.
+      if (ordinal !== life.ordinal || (kind !== 'reopened' && kind !== 'handed')) continue;
+      for (const [from, through] of ranges) missing.deleteRange(from, through);
+    }
+    missing.deleteRange(0, life.first - 1);
+    this.#honour();
+  }
+
+  /** Not before the disk knows all of it: the same receipt, which comes again after a crash, would be taken for an old one. */
+  #honour(): void {
+    if (this.#honouring === undefined || this.#honouring.missing.size > 0) return;
+    const { text } = this.#honouring;
+    this.#honouring = undefined;
+    // A crash before this line only sends them once more.
+    this.#honoured?.write(text).catch((error: unknown) => this.#options.log.warn(reasonOf(error)));
   }
 
   #fork(reason: string): void {

@@ -38,10 +38,10 @@ export class Settlement {
   }
 
   /**
-   * Sends again what of the closed range was handed over or is a dead letter, as far as it is kept. Returns how many; they
+   * Sends again what of the closed range was handed over or is a dead letter, as far as it is kept. Returns which; they
    * leave once that is on disk.
    */
-  reopen(life: Life, from: number, through: number): number {
+  reopen(life: Life, from: number, through: number): IntervalSet {
     const { marks } = this.#committer;
     const [low, high] = [Math.max(from, life.first), Math.min(through, life.last)];
     const again = new IntervalSet(life.handed.within(low, high));
@@ -50,14 +50,14 @@ export class Settlement {
     for (const [start, end] of life.lost.within(low, high)) again.deleteRange(start, end);
     for (const [start, end] of again.intervals()) marks.reopen(life.ordinal, start, end);
     if (again.size > 0) this.#committer.schedule();
-    return again.size;
+    return again;
   }
 
   /** Sends the dead letters of a life again. Returns how many. */
   reopenDead(life: Life): number {
     const dead = new IntervalSet();
     for (const seq of [...life.dead.keys()].sort((a, b) => a - b)) dead.add(seq);
-    return dead.intervals().reduce((count, [from, through]) => count + this.reopen(life, from, through), 0);
+    return dead.intervals().reduce((count, [from, through]) => count + this.reopen(life, from, through).size, 0);
   }
 
   /** Takes back a `reopen` of what has not left again: the consumer turned out to have it. It must not leave from now on. */

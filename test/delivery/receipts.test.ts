@@ -347,7 +347,7 @@ test('a dead letter that is tried again is delivered, and one that is given up i
   );
   const [own] = life.ledger.settlement.lives;
   assert.ok(own);
-  assert.equal(life.ledger.settlement.reopen(own, 2, 2), 1);
+  assert.equal(life.ledger.settlement.reopen(own, 2, 2).size, 1);
   const sent = (seq: string): boolean =>
     broker.delivered.some(({ payload }) => (JSON.parse(payload) as Text).source?.seq === seq);
   life.sender.receiptTaken(own.ordinal, 0);

@@ -59,7 +59,7 @@ test('a full ledger does not drop what one and the same commit sends again', asy
   const life = lifeOf(ledger);
   const { first } = life;
   const sold = ledger.append({ ...sale(9000), raw: Buffer.alloc(4000) });
-  assert.equal(ledger.settlement.reopen(life, first, first + 3), 4);
+  assert.equal(ledger.settlement.reopen(life, first, first + 3).size, 4);
   const answer = await sold;
   assert.equal(answer.kind === 'refused' ? answer.code : '', 'ledger.full');
   await until(() => life.reopened.size === 4, 'the marks', DEADLINE_MS);
