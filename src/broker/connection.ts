@@ -9,13 +9,13 @@ import type { InboundMessage, Link, LinkEnd, LinkListener, LinkOpener, LinkTarge
 import { OwnSession, type SessionStore } from './own-session.ts';
 import { HELD_MS, isTimely, NO_FAILURES, planRetry } from './retry.ts';
 import { ReturnHome } from './return-home.ts';
-import { type Disowned, type KnownSession, markAfterConnack, type SessionKey } from './session-plan.ts';
+import { type KnownSession, markAfterConnack, type SessionKey } from './session-plan.ts';
 
 /** A session that is not ours a second time within this is another client's doing, milliseconds. */
 const FOREIGN_AGAIN_MS = 3_600_000;
 const MARK_AGAIN_MS = 10_000;
 /** Whoever took the session over may have left packets of its own in it, under identifiers that are ours. */
-const TAKEN: Disowned = { why: 'another client has used it', forgotten: true };
+const TAKEN = { why: 'another client has used it', forgotten: true };
 /** Time for an attempt to end by itself when nothing more is wanted; a broker that is silent would take longer. */
 const STOP_MS = 2000;
 

@@ -85,22 +85,22 @@ export class OwnSession {
    */
   begin(mark: KnownSession, forgotten: boolean): Promise<string | undefined> {
     const written = this.mark(mark, forgotten).then((failure) => {
-      if (failure !== undefined) this.#distrust({ why: 'it could not be marked', forgotten });
+      if (failure !== undefined) this.#distrust({ broker: mark.broker, why: 'it could not be marked', forgotten });
       return failure;
     });
     return this.#beside(written);
   }
 
-  disown(disowned: Disowned): void {
+  disown(disowned: Omit<Disowned, 'broker'>): void {
     const known = this.#options.store.session;
     if (known === undefined) return;
-    this.#distrust(disowned);
+    this.#distrust({ broker: known.broker, ...disowned });
     const mark = { ...known, generation: known.generation + 1, phase: 'opening' } as const;
     this.#settled = this.mark(mark).then(() => undefined);
   }
 
-  #distrust({ why, forgotten }: Disowned): void {
-    this.#disowned = { why, forgotten: forgotten || this.#disowned?.forgotten === true };
+  #distrust({ broker, why, forgotten }: Disowned): void {
+    this.#disowned = { broker, why, forgotten: forgotten || this.#disowned?.forgotten === true };
   }
 
   #beside(written: Promise<string | undefined>): Promise<string | undefined> {

@@ -40,6 +40,8 @@ export type SessionPlan =
 
 /** Why the session that is known is void, whatever its mark says. */
 export interface Disowned {
+  /** Of whom it was. What another one may know is not said by it. */
+  readonly broker: string;
   readonly why: string;
   /** As in the plan. */
   readonly forgotten: boolean;
@@ -56,7 +58,8 @@ export function planSession(
     const forgotten = !sameKey({ ...known, life: wanted.life }, wanted) || disowned?.forgotten === true;
     return { ...clean(wanted, generation, whatDiffers(known, wanted)), forgotten };
   }
-  const { why, forgotten } = disowned ?? { why: 'the last session was not completed', forgotten: true };
+  const here = disowned?.broker === wanted.broker ? disowned : undefined;
+  const { why, forgotten } = here ?? { why: 'the last session was not completed', forgotten: true };
   if (known.phase === 'opening') return { kind: 'clean', mark: known, written: true, forgotten, isVoid: true, why };
   if (disowned !== undefined) return { ...clean(wanted, generation, why), forgotten, isVoid: true };
   return { kind: 'resume', generation: known.generation };

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MarkedDisk, SessionBroker, startDevice } from './session-broker.ts';
+import { BROKER, MarkedDisk, SessionBroker, startDevice } from './session-broker.ts';
 
 /** Of the mark that the disk has at the start. */
 const OLD = 7;
@@ -105,5 +105,23 @@ for (const protocol of [5, 4] as const) {
     await device.pass(30_000);
     assert.deepEqual(device.ups.at(-1), { generation: 1, held: undefined, sessionPresent: false });
     assert.equal(device.ups.length, 2);
+  });
+
+  test(`what one broker remembers too well is not taken for what its stand-in knows, where the disk refuses its mark at first: ${version}`, async (t) => {
+    const standIn = 'mqtts://127.0.0.2';
+    const broker = new SessionBroker();
+    const disk = new MarkedDisk();
+    broker.forget();
+    const device = startDevice(broker, disk, protocol, [BROKER, standIn]);
+    t.after(() => device.connection.stop());
+    await device.pass(10_000);
+    broker.down.add(BROKER);
+    device.connection.abandonSession('an identifier is in use');
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(disk.session?.phase, 'opening');
+    disk.fails = 1;
+    await device.pass(60_000);
+    assert.deepEqual(disk.begun.at(-1), { broker: standIn, forgotten: true });
+    assert.equal(device.ups.at(-1)?.held, undefined);
   });
 }

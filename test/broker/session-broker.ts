@@ -5,18 +5,28 @@
 import { Connection } from '../../src/broker/connection.ts';
 import type { SessionStore } from '../../src/broker/own-session.ts';
 import type { KnownSession } from '../../src/broker/session-plan.ts';
-import type { Link, LinkEnd, LinkListener, LinkOpener, LinkTarget, Protocol } from '../../src/ports-broker.ts';
+import type {
+  Link,
+  LinkEnd,
+  LinkListener,
+  LinkOpener,
+  LinkOpening,
+  LinkTarget,
+  Protocol,
+} from '../../src/ports-broker.ts';
 import { HandClock } from '../sensor-rig.ts';
 import { QUIET_TRAFFIC, quietOptions } from './quiet-connection.ts';
 import { SOUND_TERMS } from '../delivery/model-broker.ts';
 
-const BROKER = 'mqtts://127.0.0.1';
+export const BROKER = 'mqtts://127.0.0.1';
 const STEP_MS = 1000;
 /** Turns of the loop in which a link comes up and its session is judged and marked. */
 const TURNS = 40;
 
 export class SessionBroker implements LinkOpener {
   readonly connects: { readonly cleanStart: boolean; readonly sessionPresent: boolean }[] = [];
+  /** Addresses at which nobody answers. */
+  readonly down = new Set<string>();
   /** Filters of the session that it keeps. */
   #session: Set<string> | undefined = new Set();
   #cut: (() => void) | undefined;
@@ -36,8 +46,9 @@ export class SessionBroker implements LinkOpener {
     return Promise.resolve(undefined);
   }
 
-  open(target: LinkTarget, listener: LinkListener): Promise<{ readonly kind: 'up'; readonly link: Link }> {
-    const { cleanStart } = target;
+  open(target: LinkTarget, listener: LinkListener): Promise<LinkOpening> {
+    const { cleanStart, url } = target;
+    if (this.down.has(url)) return Promise.resolve({ kind: 'refused', end: { word: 'network.refused', text: '' } });
     if (cleanStart) this.#session = undefined;
     const sessionPresent = this.#session !== undefined;
     this.connects.push({ cleanStart, sessionPresent });
@@ -86,18 +97,21 @@ export class MarkedDisk implements SessionStore {
     phase: 'open',
   };
   readonly life = { ordinal: 1, epoch: 'E' };
+  /** Sessions that were begun, and whether what they may not know is to be sent again. */
+  readonly begun: { readonly broker: string; readonly forgotten: boolean }[] = [];
   /** So many marks are refused yet. */
   fails = 0;
   /** While it is there, no mark is answered. */
   hangs: Promise<void> | undefined;
 
-  async markSession(session: KnownSession): Promise<void> {
+  async markSession(session: KnownSession, forgotten: boolean): Promise<void> {
     await this.hangs;
     if (this.fails > 0) {
       this.fails -= 1;
       throw new Error('EIO');
     }
     this.session = session;
+    if (session.phase === 'open') this.begun.push({ broker: session.broker, forgotten });
   }
 }
 
@@ -116,13 +130,18 @@ export interface Device {
 }
 
 /** A device's process from its start on. */
-export function startDevice(broker: SessionBroker, disk: MarkedDisk, protocol: Protocol): Device {
+export function startDevice(
+  broker: SessionBroker,
+  disk: MarkedDisk,
+  protocol: Protocol,
+  urls: readonly string[] = [BROKER],
+): Device {
   const clock = new HandClock();
   const ups: Up[] = [];
   let linkedMs = 0;
   const connection = new Connection({
     ...quietOptions(protocol),
-    urls: [BROKER],
+    urls,
     opener: broker,
     store: disk,
     clock,

@@ -159,7 +159,7 @@ export class Life {
         this.sessionOver = true;
       },
       onSessionLost: (why) => {
-        this.#disowned = { why, forgotten: false };
+        this.#disowned = { broker: 'model', why, forgotten: false };
         this.cut();
       },
     });
