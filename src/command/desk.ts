@@ -20,6 +20,7 @@ import { Rate } from './rate.ts';
 import { isExpired } from './request.ts';
 import { encodeResponse, type Outcome, outcomeOf, rejected } from './response.ts';
 
+const DISK = 'command.disk';
 /** Requests that are being run or answered at once. */
 const AT_ONCE_MAX = 32;
 /** A dashboard that asks five things every ten seconds comes to half of it; a person who looks around, to the burst. */
@@ -292,7 +293,9 @@ export class CommandDesk {
     if (judged.kind === 'fit' && judged.command.changes) return this.#change(judged, place, received, digest);
     this.#outcomes.note(key, digest, undefined);
     const outcome = judged.kind === 'fit' ? await this.#read(judged, place) : judged.outcome;
-    this.#outcomes.note(key, digest, outcome);
+    // Nothing was run, so it may be asked again with the same id.
+    if (outcome.error?.code === DISK) this.#outcomes.forget(key);
+    else this.#outcomes.note(key, digest, outcome);
     return this.#answer(place, outcome);
   }
 
@@ -310,7 +313,7 @@ export class CommandDesk {
   /** The number of a signed request is used up on disk first; else nothing of a reading command is kept there. */
   async #read(fit: Fit, place: Place): Promise<Outcome> {
     const reason = fit.signed === undefined ? undefined : await this.#ledger.count(fit.signed);
-    return reason === undefined ? this.#run(fit, place) : rejected('command.disk', `nothing was run: ${reason}`);
+    return reason === undefined ? this.#run(fit, place) : rejected(DISK, `nothing was run: ${reason}`);
   }
 
   /** On disk, then run, then its outcome on disk. What could not be begun may be asked again with the same id. */
@@ -320,7 +323,7 @@ export class CommandDesk {
     const { signed, request } = fit;
     const { by } = request;
     const begun = await this.#ledger.begin({ command, id, topic, correlation, request: digest, by, signed, own });
-    if (begun.kind === 'disk') return this.#answer(place, rejected('command.disk', `nothing was run: ${begun.reason}`));
+    if (begun.kind === 'disk') return this.#answer(place, rejected(DISK, `nothing was run: ${begun.reason}`));
     if (begun.kind === 'full') {
       const full = 'nothing was run: there is no room until older outcomes are seven days old';
       return this.#answer(place, rejected('command.ledger-full', full));

@@ -47,6 +47,12 @@ export class Outcomes {
     this.#bytes += bytes;
   }
 
+  /** As if it had never been asked. */
+  forget(key: string): void {
+    const known = this.#known.get(key);
+    if (known !== undefined) this.#drop(key, known);
+  }
+
   #dropOldest(): void {
     for (const [key, known] of this.#known) return this.#drop(key, known);
   }

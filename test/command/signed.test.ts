@@ -120,6 +120,37 @@ test('a number counts once and only upwards, for each key by itself, also after 
   }
 });
 
+test('a signed request that found the disk full may be sent again as it is, and then counts once', async (t) => {
+  const { signed, directory, key } = await signedRig(t);
+  let isFull = true;
+  const state = heldState((finish) => finish(isFull ? new Error('ENOSPC') : undefined, !isFull));
+  const file = join(directory, 'allowed_signers');
+  const { clock } = handClock('set');
+  const commands = [pingCommand(clock, { id: 'boot', uptimeMs: () => 1 })];
+  const options = {
+    clock,
+    commands,
+    policy: { ping: 'signed' },
+    signatures: commandSigners(file, clock, NO_LOG),
+  } as const;
+  const { ask } = await deskRig(t, { ...options, state });
+  const request = signed({ id: 'p', command: 'ping', n: 7 }, key);
+  const codes: unknown[] = [];
+  for (const full of [true, true, false, false]) {
+    isFull = full;
+    const answer = await ask('ping/p', request);
+    codes.push([codeOf(answer) ?? answer.document['status'], answer.document['repeated']]);
+  }
+  assert.deepEqual(codes, [
+    ['command.disk', false],
+    ['command.disk', false],
+    ['succeeded', false],
+    ['succeeded', true],
+  ]);
+  const other = await ask('ping/q', signed({ id: 'q', command: 'ping', n: 7 }, key));
+  assert.equal(codeOf(other), 'signature.counter');
+});
+
 test('a number far ahead locks nobody out where the clock can tell', async (t) => {
   const nowMs = handClock('synced').hand.wallMs();
   const cases: readonly [ClockQuality, number, string | undefined][] = [
