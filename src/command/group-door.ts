@@ -1,7 +1,8 @@
 /**
  * Where commands to a group of devices come in. A thousand devices that hear one request in one moment would answer in one
- * moment too: each waits for a time by chance before it takes the request, up to the configured spread. What waits is
- * bounded, and apart from what the desk has to do; other messages pass at once.
+ * moment too: each waits for a time by chance before it takes the request, up to the configured spread. What comes meanwhile
+ * waits no longer than that, so requests keep their order, which the numbers of signed ones need; over all devices its answers
+ * are spread as widely. What waits is bounded, and apart from what the desk has to do; other messages pass at once.
  */
 import type { Topics } from '../broker/topics.ts';
 import type { Chance, Clock, Log, Timer } from '../ports.ts';
@@ -20,7 +21,8 @@ export interface GroupDoorOptions {
 
 export class GroupDoor {
   readonly #options: GroupDoorOptions;
-  readonly #waiting = new Set<Timer>();
+  readonly #waiting: { readonly message: InboundMessage; readonly sinceMs: number }[] = [];
+  #timer: Timer | undefined;
   #dropped = 0;
 
   constructor(options: GroupDoorOptions) {
@@ -30,22 +32,25 @@ export class GroupDoor {
   take(message: InboundMessage): void {
     const { topics, clock, chance, log, spreadMs, pass } = this.#options;
     if (topics.parseCommand(message.topic)?.group === undefined) return pass(message);
-    if (this.#waiting.size >= WAITING_MAX) {
+    if (this.#waiting.length >= WAITING_MAX) {
       if (this.#dropped === 0) log.warn('commands to a group are dropped: too many wait', { waiting: WAITING_MAX });
       this.#dropped += 1;
       return;
     }
-    const waitMs = chance.unit() * spreadMs;
-    const timer = clock.after(waitMs, () => {
-      this.#waiting.delete(timer);
-      pass(laterBy(message, waitMs));
-    });
-    this.#waiting.add(timer);
+    this.#waiting.push({ message, sinceMs: clock.monotonicMs() });
+    this.#timer ??= clock.after(chance.unit() * spreadMs, () => this.#passAll());
   }
 
   stop(): void {
-    for (const timer of this.#waiting) timer.cancel();
-    this.#waiting.clear();
+    this.#timer?.cancel();
+    this.#waiting.length = 0;
+  }
+
+  #passAll(): void {
+    const { clock, pass } = this.#options;
+    this.#timer = undefined;
+    const nowMs = clock.monotonicMs();
+    for (const { message, sinceMs } of this.#waiting.splice(0)) pass(laterBy(message, nowMs - sinceMs));
   }
 }
 

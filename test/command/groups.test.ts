@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { topicsOf } from '../../src/broker/topics.ts';
 import { GroupDoor } from '../../src/command/group-door.ts';
 import type { InboundMessage } from '../../src/ports-broker.ts';
+import { testRandom } from '../rig/random.ts';
 import { HandClock } from '../sensor-rig.ts';
 import { NO_LOG } from '../state/count.ts';
 import { codeOf, deskRig, handClock, ROOT } from './desk-rig.ts';
@@ -36,39 +37,62 @@ test('a group is asked what changes nothing, and each device answers below its o
   assert.equal(runs(), 0);
 });
 
-test('what comes to a group waits by chance and within its bound; what comes to the device passes at once', () => {
+function doorBench(unit: () => number) {
   const clock = new HandClock();
   const passed: InboundMessage[] = [];
-  let unit = 0.5;
-  const chance = { unit: () => unit, bytes: (count: number) => Buffer.alloc(count) };
+  const chance = { unit, bytes: (count: number) => Buffer.alloc(count) };
   const options = { topics: TOPICS, clock, chance, log: NO_LOG, spreadMs: 10_000 };
   const door = new GroupDoor({ ...options, pass: (message) => passed.push(message) });
-  const message = (topic: string, expirySeconds?: number): InboundMessage => ({
-    topic,
-    payload: Buffer.alloc(0),
-    retained: false,
-    ...(expirySeconds === undefined ? {} : { expirySeconds }),
-  });
-  door.take(message(`${NORTH}/ping/1`, 8));
-  unit = 0.9;
-  door.take(message(`${NORTH}/ping/2`));
-  door.take(message(`${ROOT}/down/command/ping/3`));
-  const ids = (): string => passed.map(({ topic }) => topic.split('/').at(-1)).join();
+  const take = (topic: string, expirySeconds?: number): void =>
+    door.take({
+      topic,
+      payload: Buffer.alloc(0),
+      retained: false,
+      ...(expirySeconds === undefined ? {} : { expirySeconds }),
+    });
+  return { clock, door, passed, take, ids: () => passed.map(({ topic }) => topic.split('/').at(-1)).join() };
+}
+
+test('what comes to a group waits by chance and within its bound; what comes to the device passes at once', () => {
+  let unit = 0.5;
+  const { clock, door, passed, take, ids } = doorBench(() => unit);
+  take(`${NORTH}/ping/1`, 8);
+  take(`${ROOT}/down/command/ping/3`);
   assert.equal(ids(), '3');
   clock.pass(4999);
   assert.equal(ids(), '3');
   clock.pass(1);
   assert.equal(ids(), '3,1');
   assert.equal(passed[1]?.expirySeconds, 3);
-  clock.pass(4000);
+  unit = 0.9;
+  take(`${NORTH}/ping/2`);
+  clock.pass(8999);
+  assert.equal(ids(), '3,1');
+  clock.pass(1);
   assert.equal(ids(), '3,1,2');
-  for (let at = 0; at < 1000; at += 1) door.take(message(`${NORTH}/ping/flood`));
+  for (let at = 0; at < 1000; at += 1) take(`${NORTH}/ping/flood`);
   clock.pass(10_000);
   assert.equal(passed.length, 3 + 32);
-  door.take(message(`${NORTH}/ping/late`));
+  take(`${NORTH}/ping/late`);
   door.stop();
   clock.pass(10_000);
   assert.equal(passed.length, 35);
+});
+
+test('what comes to a group keeps its order, whatever chance says', (t) => {
+  const random = testRandom(t);
+  const { clock, passed, take, ids } = doorBench(() => random.unit());
+  let asked = 0;
+  const expected: string[] = [];
+  for (let second = 0; second < 1000; second += 1) {
+    take(`${random.unit() < 0.5 ? NORTH : 'fp/v1/_group/all/down/command'}/ping/${asked}`, 3600);
+    expected.push(String(asked));
+    asked += 1;
+    clock.pass(Math.floor(random.unit() * 3000));
+  }
+  clock.pass(10_000);
+  assert.equal(ids(), expected.join());
+  for (const { expirySeconds = 0 } of passed) assert.ok(expirySeconds >= 3590 && expirySeconds <= 3600);
 });
 
 test('an answer goes below the allowed prefix where asked, and nowhere else', async (t) => {
