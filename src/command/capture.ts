@@ -14,6 +14,7 @@ const SECONDS_MAX = 300;
 const CAPTURE_BYTES_MAX = 1024 * 1024;
 /** As `data` of the answer; beyond that in pieces. */
 const INLINE_BYTES_MAX = 64 * 1024;
+const FIRST_ROOM_BYTES = 4096;
 /** A line at speed brings thousands of chunks a second. */
 const PIECES_MAX = 1000;
 
@@ -93,23 +94,53 @@ function capture(
 ): Promise<Captured> {
   return new Promise((resolve) => {
     const beganMs = clock.monotonicMs();
-    const chunks: Buffer[] = [];
+    const held = new Held(bytesMax);
     const pieces: (readonly [number, number])[] = [];
-    let held = 0;
     const end = (): void => {
       listening.cancel();
       timer.cancel();
-      resolve({ bytes: Buffer.concat(chunks), pieces, lastedMs: Math.round(clock.monotonicMs() - beganMs) });
+      resolve({ bytes: held.bytes, pieces, lastedMs: Math.round(clock.monotonicMs() - beganMs) });
     };
     const timer = clock.after(ms, end);
     const listening = tap((chunk) => {
-      const piece = chunk.subarray(0, bytesMax - held);
-      held += piece.length;
-      chunks.push(piece);
-      if (pieces.length < PIECES_MAX) pieces.push([Math.round(clock.monotonicMs() - beganMs), piece.length]);
-      if (held >= bytesMax) end();
+      const taken = held.put(chunk);
+      if (pieces.length < PIECES_MAX) pieces.push([Math.round(clock.monotonicMs() - beganMs), taken]);
+      if (held.isFull) end();
     });
   });
+}
+
+/** In one piece, which grows: a Buffer for each byte of a slow line would take a hundred times what it holds. */
+class Held {
+  readonly #bytesMax: number;
+  #room = Buffer.alloc(0);
+  #length = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get bytes(): Buffer {
+    return this.#room.subarray(0, this.#length);
+  }
+
+  get isFull(): boolean {
+    return this.#length >= this.#bytesMax;
+  }
+
+  /** How many of them it had room for. */
+  put(chunk: Buffer): number {
+    const piece = chunk.subarray(0, this.#bytesMax - this.#length);
+    const length = this.#length + piece.length;
+    if (length > this.#room.length) {
+      const room = Buffer.alloc(Math.min(this.#bytesMax, Math.max(FIRST_ROOM_BYTES, 2 * length)));
+      this.bytes.copy(room);
+      this.#room = room;
+    }
+    piece.copy(this.#room, this.#length);
+    this.#length = length;
+    return piece.length;
+  }
 }
 
 async function contentOf(context: RunContext, bytes: Buffer): Promise<Readonly<Record<string, unknown>>> {

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { captureCommand } from '../../src/command/capture.ts';
 import type { Document } from '../../src/command/command.ts';
 import type { LineListener, LineOpener, PortSpec } from '../../src/ports-line.ts';
@@ -88,6 +90,38 @@ test('beyond 64 KiB the bytes come in pieces, each with its hash, and the answer
   assert.equal(createHash('sha256').update(whole).digest('hex'), result['sha256']);
   assert.deepEqual([whole.length, whole[199_999]], [200_000, 199]);
 });
+
+test('what comes byte by byte is held in a few times its bytes, and whole', async () => {
+  const bytes = 1024 * 1024;
+  let take: (chunk: Buffer) => void = () => undefined;
+  const command = captureCommand({
+    clock: new HandClock(),
+    sensors: [{ id: 'pump', state: () => ({ state: 'ok', why: '' }) }],
+    tap: (_sensor, listen) => {
+      take = listen;
+      return { cancel: () => undefined };
+    },
+  });
+  const answer = asker([command])(CAPTURE, { sensor: 'pump', bytes });
+  const before = memoryHeld();
+  for (let at = 0; at < bytes - 1; at += 1) take(Buffer.of(at % 251));
+  const held = memoryHeld() - before;
+  take(Buffer.of((bytes - 1) % 251));
+  const { sha256 } = (await answer) as { sha256: string };
+  const expected = Buffer.from(Array.from({ length: bytes }, (_, at) => at % 251));
+  assert.equal(sha256, createHash('sha256').update(expected).digest('hex'));
+  // A Buffer for each byte took 200 times as much.
+  assert.ok(held < 16 * bytes, `${held} bytes for ${bytes}`);
+});
+
+/** What nothing refers to any more is let go first. */
+function memoryHeld(): number {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  collect();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
 
 test('one capture of a sensor at a time; afterwards the next', async () => {
   const { clock, ask } = await bench();
