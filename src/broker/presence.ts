@@ -89,11 +89,12 @@ export class Presence {
     this.#retained.say(topics.info, { v: 1, ...info() });
     this.#saySensors();
     this.#retained.up(link);
-    this.#why = 'reconnect';
     this.#watch();
   }
 
   down(): void {
+    // Of the next connection; every status of this one has said the same.
+    if (this.#link !== undefined) this.#why = 'reconnect';
     this.#link = undefined;
     this.#retained.down();
     this.#look?.cancel();
