@@ -6,13 +6,18 @@ import type { Topics } from './broker/topics.ts';
 import type { DeviceConfig } from './config/schema.ts';
 import type { Chance, Clock, Cron, EventSink, Log, SampleSink, StateStore, Timer, Work } from './ports.ts';
 import type { LineOpener, OwedAnswers } from './ports-line.ts';
+import type { RememberedEvents } from './sensor/event-rules.ts';
 import { SensorMemory } from './sensor/memory.ts';
+import { recallEvents, recallsEvents } from './sensor/recall.ts';
 import { Sensor } from './sensor/sensor.ts';
 import { LineTaps } from './serial/line-taps.ts';
 import { type CreateLine, type Line, lineFactory } from './serial/line.ts';
 import { lineWorks } from './serial/line-work.ts';
 import { modbusBuses } from './serial/modbus-bus.ts';
 import { samplesFactory } from './telemetry/samples.ts';
+
+/** More than come in the minute that the document of what is remembered may be late. */
+const RECALLED_EVENTS = 512;
 
 export interface AgentSensorsOptions {
   readonly config: DeviceConfig;
@@ -42,8 +47,7 @@ export class AgentSensors {
   constructor(options: AgentSensorsOptions) {
     const { config, ports, events, samples, topics, onState } = options;
     const ids = config.sensors.map(({ id }) => id);
-    const memory = new SensorMemory(ports, ids);
-    this.#memory = memory;
+    this.#memory = new SensorMemory(ports, ids);
     this.#config = config;
     this.#taps = new LineTaps(ports.lines);
     const makeLine = lineFactory({ ...ports, opener: this.#taps });
@@ -63,18 +67,26 @@ export class AgentSensors {
           busOf,
           createSamples,
           events,
-          memory: {
-            of: (route) => memory.of(sensor.id, route),
-            set: (route, remembered) => memory.set(sensor.id, route, remembered),
-          },
+          memory: this.#memoryOf(sensor.id),
           onState: () => onState(sensor.id),
         }),
     );
   }
 
-  async start(): Promise<void> {
+  /** `newest`: the texts of so many of the ledger's newest events, oldest first; asked for where a rule needs them. */
+  async start(newest: (count: number) => Promise<readonly Buffer[]>): Promise<void> {
     await this.#memory.open();
+    const recalling = this.#config.sensors.filter(recallsEvents);
+    const events = recalling.length === 0 ? [] : await newest(RECALLED_EVENTS);
+    for (const sensor of recalling) recallEvents(sensor, events, this.#memoryOf(sensor.id));
     for (const sensor of this.all) sensor.start();
+  }
+
+  #memoryOf(sensor: string): RememberedEvents {
+    return {
+      of: (route) => this.#memory.of(sensor, route),
+      set: (route, remembered) => this.#memory.set(sensor, route, remembered),
+    };
   }
 
   async stop(): Promise<void> {

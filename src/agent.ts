@@ -14,6 +14,7 @@ import { requestSchemas } from './command/json-schema.ts';
 import { EventCare } from './delivery/event-care.ts';
 import type { LedgerFiles } from './ledger/files.ts';
 import { Ledger } from './ledger/ledger.ts';
+import { newestEvents } from './ledger/newest.ts';
 import type {
   Boot,
   CertificateText,
@@ -178,7 +179,7 @@ export class Agent {
     await this.#figures.start();
     await this.#link.receipts.start();
     await this.#commands.open();
-    await this.#sensors.start();
+    await this.#sensors.start((count) => newestEvents(this.#ledger, count));
     this.#hostSensor?.start();
     this.#link.connection.start();
     ports.renewal.start(

@@ -172,6 +172,6 @@ export function sale(seq: number, ml = seq * 10): string {
 export function keptMemory(kept = new Map<string, EventMemory>()): RememberedEvents {
   return {
     of: (route) => kept.get(route),
-    set: (route, memory) => void (memory === undefined ? kept.delete(route) : kept.set(route, memory)),
+    set: (route, memory) => void kept.set(route, memory),
   };
 }

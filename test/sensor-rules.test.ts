@@ -12,10 +12,11 @@ import type { EventRoute, EventRouteField } from '../src/sensor/config.ts';
 import { AT_REST, type EventMemory, judgeEvent, type RestState } from '../src/sensor/event-rule.ts';
 import { EventRules } from '../src/sensor/event-rules.ts';
 import { SensorMemory } from '../src/sensor/memory.ts';
+import { recallEvents } from '../src/sensor/recall.ts';
 import { Registers } from '../src/sensor/registers.ts';
 import type { Route } from '../src/sensor/route.ts';
-import { HandClock, keptMemory } from './sensor-rig.ts';
-import { keptLog, until } from './serial-rig.ts';
+import { HandClock, keptMemory, pumpConfig } from './sensor-rig.ts';
+import { keptLog, ttySpec, until } from './serial-rig.ts';
 
 const MINUTE = 60_000;
 const NOON = Date.UTC(2026, 10, 25, 12, 0, 0);
@@ -182,6 +183,35 @@ test('a refused event at rest is made again without a move', () => {
   assert.ok(again);
   again.settle(true);
   assert.equal(judge(), undefined);
+});
+
+test('an event that the ledger still writes is remembered by this process alone', () => {
+  const kept = new Map<string, EventMemory>();
+  const rules = new EventRules(keptMemory(kept));
+  const judged = rules.judge(sensorRoute(routeOf({ every: MINUTE })), { w: { value: '1', quality: 'good' } }, NOON);
+  assert.equal(kept.size, 0, 'a power cut would take the event, and the next reading of the minute makes it again');
+  judged?.settle(true);
+  assert.deepEqual([...kept.values()], [{ slot: NOON / MINUTE, values: {} }]);
+});
+
+test('the newest events say what was accepted since the document was written', () => {
+  const kept = new Map<string, EventMemory>([['0/s/t', { slot: 1, values: { w: '1.0' } }]]);
+  const at = (minute: number): string => new Date(NOON + minute * MINUTE).toISOString();
+  const event = (sensor: string, type: string, time: string, value: string): Buffer =>
+    Buffer.from(JSON.stringify({ sensor, stream: 's', type, time, data: { w: { value, quality: 'good' } } }));
+  const route = { event: routeOf({ every: MINUTE }, { monotonic: true }) };
+  const config = { ...pumpConfig(ttySpec('/d')), id: 'p1', routes: [route] };
+  const texts = [
+    event('p1', 't', at(1), '2.0'),
+    event('p1', 't', at(2), '3.0'),
+    event('p2', 't', at(3), '4.0'),
+    event('p1', 'other', at(4), '5.0'),
+  ];
+  recallEvents(config, texts, keptMemory(kept));
+  assert.deepEqual([...kept], [['0/s/t', { slot: NOON / MINUTE + 2, values: { w: '3.0' } }]]);
+  // Two routes that their events do not tell apart: what was written counts.
+  recallEvents({ ...config, routes: [route, route] }, [event('p1', 't', at(9), '9.0')], keptMemory(kept));
+  assert.equal(kept.get('0/s/t')?.values['w'], '3.0');
 });
 
 test('what rules remember is there after a restart, and rubbish in the file is nothing', async (t) => {

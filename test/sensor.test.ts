@@ -209,6 +209,8 @@ test('the answer to what was asked before the sensor had its line makes no event
   );
   line.say(sale(2));
   assert.equal(ledger.drafts[0]?.source?.seq, '2');
+  ledger.settle(0, { kind: 'accepted', seq: 1 });
+  await settled();
 });
 
 test('a sink that fails is a refusal', async (t) => {

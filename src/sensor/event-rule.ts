@@ -145,7 +145,8 @@ function differenceOf(before: string | undefined, now: string | undefined): Deci
   return left === undefined || right === undefined ? undefined : subtractDecimals(right, left);
 }
 
-function memoryOf(route: EventRoute, data: EventData, wallMs: number): EventMemory {
+/** What an accepted event leaves behind. */
+export function memoryOf(route: EventRoute, data: EventData, wallMs: number): EventMemory {
   const looked = [route.onChange?.field, route.stable?.field];
   const names = Object.keys(route.fields).filter(
     (name) => looked.includes(name) || route.fields[name]?.monotonic === true,

@@ -1,7 +1,7 @@
 /**
  * What sensors remember of their last events, so that a rule (first in each quarter of an hour, on change, a register that
- * only rises) holds across a restart. A small document: a crash within the seconds before it is written lets a rule see an
- * older event, at worst one reading more; nothing that was accepted depends on it.
+ * only rises) holds across a restart. A small document, written late; what was accepted since is found in the ledger
+ * (recall.ts).
  */
 import { reasonOf } from '../fault.ts';
 import type { Clock, Log, StateDocument, StateStore, Timer } from '../ports.ts';
@@ -54,10 +54,9 @@ export class SensorMemory {
     return this.#memories.get(sensor)?.get(route);
   }
 
-  set(sensor: string, route: string, memory: EventMemory | undefined): void {
+  set(sensor: string, route: string, memory: EventMemory): void {
     const routes = this.#memories.get(sensor) ?? new Map<string, EventMemory>();
-    if (memory === undefined) routes.delete(route);
-    else routes.set(route, memory);
+    routes.set(route, memory);
     this.#memories.set(sensor, routes);
     this.#dirty = true;
     if (this.#stopped) return;
