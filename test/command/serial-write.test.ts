@@ -127,6 +127,7 @@ test('nothing else is written, whatever is asked for', async (t) => {
 test('an answer that does not come is told, and what is not open is not written to', async (t) => {
   const { write, asked, sensor } = await openBench(t, {}, () => undefined);
   assert.equal(await write('deaf'), 'written, and the answer did not come within 60 ms');
+  await until(() => asked().length >= 2, 'the bytes');
   assert.equal(Buffer.from(asked(), 'latin1').toString('hex'), '00ff');
   await sensor.stop();
   assert.match(String(await write('reset')), /the line is not open/);
