@@ -99,8 +99,7 @@ export async function collectCommand(args: readonly string[]): Promise<number> {
     fail: (error) => failed(error),
   });
   await collector.start();
-  const refused = await Promise.race([runUntilEnd(client, collector, given, tell), broken]);
-  await collector.flush();
+  const refused = await Promise.race([runUntilEnd(client, collector, given, tell, () => gate?.stopReading()), broken]);
   store.close();
   return report(collector, given, values.json, refused);
 }
@@ -111,6 +110,7 @@ async function runUntilEnd(
   collector: Collector,
   given: Arguments,
   tell: (sentence: string) => void,
+  stopReading: () => void,
 ): Promise<string | undefined> {
   const { prefix, device, untilMs } = given;
   const meanings = ['up/event/#', 'up/status'].map((meaning) => `${prefix}/${device}/${meaning}`);
@@ -156,6 +156,10 @@ async function runUntilEnd(
   await collector.flush();
   // A client that is not connected may wait for ever to say what is left, and for its goodbye.
   await within(GOODBYE_MS, collector.sayLast());
+  stopReading();
+  // What MQTT.js has of the last chunk it hands over within this turn; all of it is written down before the goodbye.
+  await new Promise<void>((resolve) => setImmediate(resolve));
+  await collector.flush();
   if (client.connected) await within(GOODBYE_MS, client.endAsync(false));
   client.end(true);
   return refused;

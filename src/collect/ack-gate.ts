@@ -7,12 +7,13 @@ import { Duplex } from 'node:stream';
 export class AckGate extends Duplex {
   readonly #inner: Duplex;
   #held: Buffer[] | undefined;
+  #deaf = false;
 
   constructor(inner: Duplex) {
     super();
     this.#inner = inner;
     inner.on('data', (chunk: Buffer) => {
-      if (!this.push(chunk)) inner.pause();
+      if (!this.#deaf && !this.push(chunk)) inner.pause();
     });
     inner.on('end', () => this.push(null));
     inner.on('error', (error) => this.destroy(error));
@@ -29,6 +30,11 @@ export class AckGate extends Duplex {
     if (held.length > 0 && !this.#inner.destroyed) this.#inner.write(Buffer.concat(held));
   }
 
+  /** What comes from now on is not taken: it was not acknowledged, and comes again. */
+  stopReading(): void {
+    this.#deaf = true;
+  }
+
   override _read(): void {
     this.#inner.resume();
   }
@@ -40,7 +46,8 @@ export class AckGate extends Duplex {
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    this.release();
+    // What is held is of messages that are not on stable storage, also at a goodbye.
+    this.#held = undefined;
     this.#inner.end(() => done());
   }
 
