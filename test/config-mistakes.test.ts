@@ -290,7 +290,17 @@ const MISTAKES: readonly (readonly [what: string, value: unknown, told: string])
   [
     'two numbered events of one record',
     withSensor({ routes: [numbered('seq', { k: 'sale' }), route, numbered('seq', { k: 'sale', big: true })] }),
-    '/sensors/0/routes/2/when: must be other than that of route 0: a number of the sensor is one event, got an object with 2 keys',
+    '/sensors/0/routes/2/when: must be apart from that of route 0 by a key that both name: a number of the sensor is one event, got an object with 2 keys',
+  ],
+  [
+    'two numbered events of one record, told apart by different keys',
+    withSensor({ routes: [numbered('seq', { k: 'sale' }), numbered('seq', { pump: 5 })] }),
+    '/sensors/0/routes/1/when: must be apart from that of route 0 by a key that both name: a number of the sensor is one event, got an object with 1 key',
+  ],
+  [
+    'two numbered events of one record, told apart by a number and its text',
+    withSensor({ routes: [numbered('seq', { pump: 5 }), numbered('seq', { pump: '5' })] }),
+    '/sensors/0/routes/1/when: must be apart from that of route 0 by a key that both name: a number of the sensor is one event, got an object with 1 key',
   ],
 ];
 

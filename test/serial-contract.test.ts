@@ -4,6 +4,7 @@ import { test, type TestContext } from 'node:test';
 import { systemClock } from '../src/platform/clock.ts';
 import { lineOpener } from '../src/platform/lines.ts';
 import type { PortSpec } from '../src/ports-line.ts';
+import { HandClock } from './sensor-rig.ts';
 import { type FarEnd, Heard, ptyFarEnd, tcpFarEnd, ttySpec, until } from './serial-rig.ts';
 
 const opener = lineOpener(systemClock);
@@ -100,3 +101,22 @@ for (const { name, farEnd, nowhere, names } of KINDS) {
     await second.close();
   });
 }
+
+test('tcp: a line that says nothing to request after request for a minute is given up; any byte gives it another', async (t) => {
+  const clock = new HandClock();
+  const far = await tcpFarEnd(t);
+  const heard = new Heard();
+  const line = await lineOpener(clock).open(far.spec, heard);
+  const ask = (): Promise<void> => line.write(Buffer.from('?'));
+  for (let asked = 0; asked < 3; asked += 1) await ask();
+  clock.pass(59_000);
+  await ask();
+  await far.send('x');
+  await until(() => heard.length === 1, 'the byte');
+  for (let asked = 0; asked < 2; asked += 1) await ask();
+  clock.pass(61_000);
+  await ask();
+  await assert.rejects(ask, { code: 'line.closed' });
+  await until(() => heard.closedWith.length > 0, 'the end');
+  assert.match(heard.closedWith[0] ?? '', /3 writes in 60 s, and no byte came/);
+});

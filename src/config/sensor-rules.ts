@@ -222,18 +222,16 @@ function numberingProblems(sensor: unknown, path: Path): readonly Problem[] {
       const expected = `${foundText(wanted)}, as in route ${first.index}: a sensor has one numbering`;
       return [{ pointer: pointerOf([...route, 'event', 'dedupe', key]), found: foundText(at(dedupe, key)), expected }];
     });
-    const same = numbered
-      .slice(0, before + 1)
-      .find((other) => isWithin(other.when, when) || isWithin(when, other.when));
+    const same = numbered.slice(0, before + 1).find((other) => !isApart(other.when, when));
     if (same === undefined) return problems;
-    const expected = `other than that of route ${same.index}: a number of the sensor is one event`;
+    const expected = `apart from that of route ${same.index} by a key that both name: a number of the sensor is one event`;
     return [...problems, { pointer: pointerOf([...route, 'when']), found: foundText(when), expected }];
   });
 }
 
-/** Whether every record that fits `narrow` fits `wide` too. */
-function isWithin(narrow: Readonly<Record<string, unknown>>, wide: Readonly<Record<string, unknown>>): boolean {
-  return Object.entries(wide).every(([key, value]) => narrow[key] === value);
+/** Whether no record fits both: some key has another value. Literals are compared as the text that a record has. */
+function isApart(one: Readonly<Record<string, unknown>>, other: Readonly<Record<string, unknown>>): boolean {
+  return Object.entries(one).some(([key, value]) => Object.hasOwn(other, key) && String(other[key]) !== String(value));
 }
 
 function usesOf(sensor: unknown, path: Path): readonly Use[] {
