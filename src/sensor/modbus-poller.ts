@@ -39,6 +39,8 @@ interface Beat {
   readonly poll: ModbusPoll;
   /** It waits for its turn, or its answer. */
   isDue: boolean;
+  /** It came while the line was down, and by the clock it would not come again for a day. */
+  isMissed: boolean;
   /** On the monotonic clock; of polls by `every`. */
   nextMs: number;
   timer: Timer | undefined;
@@ -59,7 +61,13 @@ export class ModbusPoller {
   constructor(options: ModbusPollerOptions) {
     this.#options = options;
     this.#seat = options.bus.join({ up: () => this.#up(), down: (why) => this.#down(why) });
-    this.#beats = options.config.polls.map((poll) => ({ poll, isDue: false, nextMs: 0, timer: undefined }));
+    this.#beats = options.config.polls.map((poll) => ({
+      poll,
+      isDue: false,
+      isMissed: false,
+      nextMs: 0,
+      timer: undefined,
+    }));
   }
 
   get counters(): PollerCounters {
@@ -108,7 +116,10 @@ export class ModbusPoller {
     this.#restUntilMs = 0;
     this.#options.onUp();
     for (const beat of this.#beats) {
-      if (beat.poll.every === undefined) continue;
+      if (beat.poll.every === undefined) {
+        if (beat.isMissed) this.#fallDue(beat);
+        continue;
+      }
       beat.nextMs = this.#options.clock.monotonicMs();
       this.#beat(beat, beat.poll.every);
     }
@@ -138,10 +149,15 @@ export class ModbusPoller {
   }
 
   #fallDue(beat: Beat): void {
+    if (this.#state !== 'up' && !beat.isMissed) {
+      beat.isMissed = true;
+      return;
+    }
     if (this.#state !== 'up' || beat.isDue) {
       this.#skipped += 1;
       return;
     }
+    beat.isMissed = false;
     beat.isDue = true;
     this.#due.push(beat);
     if (this.#asking) return;

@@ -183,6 +183,27 @@ test('a poll by the clock is asked at its times only, also of a unit that rests'
   assert.equal(cronRuns.length, 0);
 });
 
+test('a time of the clock that came while the line was down is asked for once it is up', async () => {
+  const line = new SimulatedBus(soon);
+  const daily: ModbusPoll = { ...POWER, every: undefined, cron: '0 0 * * *' };
+  const { poller, heard, cronRuns } = pollerOn(line, { polls: [daily] });
+  poller.start();
+  await line.pass(100);
+  assert.equal(line.requests.length, 0);
+  line.lose();
+  cronRuns[0]?.();
+  cronRuns[0]?.();
+  line.replug();
+  await line.pass(100);
+  assert.equal(line.requests.length, 1);
+  assert.equal(poller.counters.pollsSkipped, 1);
+  line.lose();
+  line.replug();
+  await line.pass(100);
+  assert.equal(line.requests.length, 1, heard.join('\n'));
+  await poller.stop();
+});
+
 test('a schedule that can not be made is told', async () => {
   const line = new SimulatedBus(soon);
   const { poller, log } = pollerOn(line, { polls: [{ ...POWER, every: undefined, cron: 'never' }] }, true);

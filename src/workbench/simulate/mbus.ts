@@ -42,7 +42,8 @@ function longFrame(id: string, litres: number, access: number): SimulatedFrame {
   // DIF 0c: eight BCD digits, VIF 13: litres.
   const body = Buffer.from([0x08, ADDRESS, 0x72, ...header, 0x0c, 0x13, ...bcd(String(litres).padStart(8, '0'))]);
   const bytes = Buffer.from([0x68, body.length, body.length, 0x68, ...body, sumOf(body) & 0xff, 0x16]);
-  return { bytes, truth: { id, medium: String(WATER) } };
+  const marks = { start: String(0x68), stop: String(0x16) };
+  return { bytes, truth: { id, medium: String(WATER), ...marks } };
 }
 
 /** Two digits a byte, the last ones first. */
