@@ -51,6 +51,7 @@ interface Arguments {
   readonly prefix: string;
   readonly clientId: string;
   readonly protocol: 4 | 5;
+  readonly verify: boolean;
   /** Ends when nothing is missing and no event came for so long on a connection, milliseconds. */
   readonly untilMs: number | undefined;
 }
@@ -85,7 +86,7 @@ export async function collectCommand(args: readonly string[]): Promise<number> {
     state: stateStore(given.out, log),
     topicsFor: (device) => topicsOf(given.prefix, device),
     pinned: readPinnedKeys(values.key),
-    verify: values.verify || values.key !== undefined,
+    verify: given.verify,
     receipts: !values['no-receipts'],
     hold: () => gate?.hold(),
     release: () => gate?.release(),
@@ -100,6 +101,7 @@ export async function collectCommand(args: readonly string[]): Promise<number> {
   });
   await collector.start();
   const refused = await Promise.race([runUntilEnd(client, collector, given, tell, () => gate?.stopReading()), broken]);
+  collector.finish();
   store.close();
   return report(collector, given, values.json, refused);
 }
@@ -125,6 +127,12 @@ async function runUntilEnd(
         if (no !== undefined) resolve(`not allowed to read ${no.topic}`);
         else if (error) tell(`not subscribed: ${reasonOf(error)}`);
       });
+      // Without it, signatures are checked by the keys that events name.
+      const info = `${prefix}/${device}/up/info`;
+      if (given.verify)
+        client.subscribe(info, { qos: 1 }, (error) => {
+          if (error) tell(`not subscribed: ${info}`);
+        });
     });
     client.on('error', (error) => tell(`broker: ${reasonOf(error)}`));
     client.on('close', () => {
@@ -208,6 +216,7 @@ async function report(
         : `${known}, lost for ever ${lost.map((range) => range.join(' to ')).join(', ')}`;
     }),
     `${figures.stored} events stored, ${figures.repeats} repeats removed, ${figures.forks} forks, ${figures.unreadable} unreadable, ${figures.problems} bad`,
+    ...(given.verify ? [`${figures.unsigned} unsigned, ${figures.unknown} by keys that are not known here`] : []),
   ];
   if (json) process.stdout.write(`${JSON.stringify({ ...figures, out: given.out, complete, epochs })}\n`);
   else process.stdout.write(text.map((line) => `${line}\n`).join(''));
@@ -274,6 +283,8 @@ function readArguments(values: {
   readonly prefix: string;
   readonly 'client-id': string;
   readonly protocol: string;
+  readonly verify: boolean;
+  readonly key?: readonly string[];
   readonly 'until-complete'?: string;
 }): Arguments {
   const { url, out, device, prefix, 'client-id': clientId, protocol, 'until-complete': until } = values;
@@ -289,6 +300,7 @@ function readArguments(values: {
   if (seconds !== undefined && !(seconds >= 1 && seconds <= 86_400)) {
     throw new Fault('usage', `--until-complete: must be 1 to 86400 seconds of silence, got "${until}"`);
   }
+  const verify = values.verify || values.key !== undefined;
   const untilMs = seconds === undefined ? undefined : seconds * 1000;
-  return { url: new URL(url), out, device, prefix, clientId, protocol: protocol === '5' ? 5 : 4, untilMs };
+  return { url: new URL(url), out, device, prefix, clientId, protocol: protocol === '5' ? 5 : 4, verify, untilMs };
 }

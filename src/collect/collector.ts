@@ -6,13 +6,14 @@
 import type { Topics } from '../broker/topics.ts';
 import { Fault, reasonOf, systemCodeOf } from '../fault.ts';
 import { agentWord } from '../ledger/agent-words.ts';
-import { KeyRing } from '../ledger/key-ring.ts';
+import type { SignatureFault } from '../ledger/key-ring.ts';
 import type { VerifyingKey } from '../ledger/signature.ts';
 import type { StateDocument, StateStore } from '../ports.ts';
 import { DeviceBook, type Loss } from './book.ts';
 import { type DeviceState, isRange, parseDeviceState, withKey } from './device-state.ts';
 import { readWord } from './device-word.ts';
 import { isDeviceName, isSequence, readEvent, type ReceivedEvent } from './event-text.ts';
+import { DeviceProof, keyOfInfo } from './proof.ts';
 import { ReceiptPublisher } from './receipt-publisher.ts';
 import type { Apart, Store } from './store.ts';
 
@@ -20,8 +21,8 @@ import type { Apart, Store } from './store.ts';
 const EPOCHS_MAX = 256;
 /** Of a message that nobody can read. */
 const SHOWN_BYTES_MAX = 128 * 1024;
-/** Hashes that later events claim of ones that are not here yet. */
-const CLAIMS_MAX = 10_000;
+/** Devices of which nothing but `up/info` came. */
+const INFOS_MAX = 10_000;
 
 export interface CollectorOptions {
   readonly store: Store;
@@ -53,6 +54,9 @@ export interface CollectFigures {
   /** Kept nowhere, because what is kept apart has a bound. */
   readonly dropped: number;
   readonly receipts: number;
+  /** Events of this run that no key signed, and those by a key that is not known. Counted with `verify` alone. */
+  readonly unsigned: number;
+  readonly unknown: number;
   /** Events that never came and are no longer on their device, those of earlier runs too. */
   readonly lost: number;
 }
@@ -60,11 +64,9 @@ export interface CollectFigures {
 interface Device {
   readonly name: string;
   readonly book: DeviceBook;
-  readonly ring: KeyRing;
+  readonly proof: DeviceProof;
   readonly kept: StateDocument<DeviceState>;
   keys: readonly string[];
-  /** By epoch and sequence: the hash that the event behind it names. */
-  readonly claims: Map<string, string>;
   readonly receipts: ReceiptPublisher;
 }
 
@@ -75,6 +77,8 @@ export class Collector {
   /** What waits to be written, and what of it has its place already, by identity. */
   #batch: ReceivedEvent[] = [];
   #inBatch = new Map<string, string>();
+  /** By device: the key that its `up/info` names, when nothing else came of it yet. */
+  readonly #infos = new Map<string, string>();
   /** Devices of which something was learned that is not written down yet. */
   readonly #learned = new Set<Device>();
   /** Files that took no more, which is told once. */
@@ -91,8 +95,14 @@ export class Collector {
   }
 
   get figures(): CollectFigures {
-    const books = [...this.#devices.values()].map(({ book }) => book);
-    return { ...this.#figures, lost: books.reduce((sum, { lostEvents }) => sum + lostEvents, 0) };
+    const sum = (count: (device: Device) => number): number =>
+      [...this.#devices.values()].reduce((total, device) => total + count(device), 0);
+    return {
+      ...this.#figures,
+      unsigned: sum(({ proof }) => proof.counts.unsigned),
+      unknown: sum(({ proof }) => proof.counts.unknown),
+      lost: sum(({ book }) => book.lostEvents),
+    };
   }
 
   get devices(): readonly { readonly device: string; readonly book: DeviceBook }[] {
@@ -122,6 +132,17 @@ export class Collector {
     await this.#write();
   }
 
+  /** The run ends. Of a device of which all came, nothing more will excuse a signature by a strange key. */
+  finish(): void {
+    for (const { name, book, proof } of this.#devices.values()) {
+      const whole = book.records.every(({ epoch, gaps = [], lost = [] }) => {
+        const first = this.#options.store.index(name, epoch).had.nextPresent(1) ?? 0;
+        return [...gaps, ...lost].every(([from]) => from < first);
+      });
+      if (book.done) for (const fault of proof.finish(whole)) this.#problem(name, fault);
+    }
+  }
+
   /** Says what is due: called now and then. */
   async say(): Promise<void> {
     await Promise.all([...this.#devices.values()].map(({ receipts }) => receipts.say()));
@@ -136,7 +157,8 @@ export class Collector {
   async #read(name: string, meaning: string, payload: Buffer, old: boolean): Promise<void> {
     try {
       // The name becomes one of files.
-      if (isDeviceName(name)) this.#take(await this.#device(name), meaning, payload, old);
+      if (meaning === 'up/info') this.#takeInfo(name, payload);
+      else if (isDeviceName(name)) this.#take(await this.#device(name), meaning, payload, old);
       else this.#unreadable(name, 'the topic names no device', payload);
     } catch (error) {
       if (systemCodeOf(error) !== undefined || (error instanceof Fault && error.code === 'state.disk')) throw error;
@@ -194,18 +216,17 @@ export class Collector {
   /** It may be sent again on request, to be learned from by who could not judge it, or has forgotten. */
   #takeRepeat(device: Device, event: ReceivedEvent): void {
     this.#figures.repeats += 1;
-    const { text, bytes } = event;
+    const { text } = event;
     if (text.stream !== 'agent' || (text.type !== 'ledger.gap' && text.type !== 'ledger.epoch')) return;
-    this.#learn(device, event, !this.#options.verify || device.ring.judge(bytes, text).length === 0);
+    this.#learn(device, event, !this.#options.verify || device.proof.trusts(event));
   }
 
   /** What the agent's own events say of the ledger. One that is not sound makes nothing count as had. */
   #learn(device: Device, { epoch, text }: ReceivedEvent, sound: boolean): void {
-    const { book, ring } = device;
+    const { book, proof } = device;
     const word = agentWord(text);
     let news = false;
-    if (word?.kind === 'key') {
-      ring.learn(word.publicKey);
+    if (word?.kind === 'key' && sound) {
       const keys = withKey(device.keys, word.publicKey);
       news = keys.at(-1) !== device.keys.at(-1);
       device.keys = keys;
@@ -213,6 +234,7 @@ export class Collector {
       if (!isRange([word.from, word.through])) return;
       this.#open(device, word.epoch);
       news = book.neverComes(word.epoch, word.from, word.through);
+      proof.neverComes(word.epoch, [[word.from, word.through]]);
     } else if (word?.kind === 'epoch' && sound) {
       if (word.old === '' || !isSequence(word.oldLast)) return;
       this.#open(device, word.old);
@@ -221,31 +243,41 @@ export class Collector {
     if (news) this.#learned.add(device);
   }
 
-  /** Tells what is wrong with it; whether nothing is. */
+  /** Tells what is wrong with it, and with those before that waited for it; whether it is sound. */
   #check(device: Device, event: ReceivedEvent): boolean {
-    const { epoch, seq, prev, hash, bytes, text } = event;
-    const hashOf = (at: number): string | undefined =>
-      this.#inBatch.get(`${device.name} ${epoch} ${at}`) ?? this.#options.store.index(device.name, epoch).hashAt(at);
-    const before = seq > 1 ? hashOf(seq - 1) : undefined;
-    const claimed = device.claims.get(`${epoch} ${seq}`);
-    device.claims.delete(`${epoch} ${seq}`);
-    if (before === undefined && seq > 1 && device.claims.size < CLAIMS_MAX)
-      device.claims.set(`${epoch} ${seq - 1}`, prev);
-    const faults = [
-      before !== undefined && before !== prev ? 'does not chain to the event before' : undefined,
-      seq === 1 && prev !== '' ? 'is the first and names an event before' : undefined,
-      claimed !== undefined && claimed !== hash ? 'is not what the event behind it chains to' : undefined,
-    ].filter((fault) => fault !== undefined);
-    for (const fault of faults) this.#problem(event, fault);
-    const unsigned = device.ring.judge(bytes, text);
-    for (const fault of unsigned) this.#problem({ ...event, ...fault }, fault.what);
-    return faults.length + unsigned.length === 0;
+    const { name, proof } = device;
+    const { epoch } = event;
+    const { faults, sound, news } = proof.check(
+      event,
+      (seq) => this.#inBatch.get(`${name} ${epoch} ${seq}`) ?? this.#options.store.index(name, epoch).hashAt(seq),
+    );
+    for (const fault of faults) this.#problem(name, fault);
+    const change = sound ? proof.changeAt(event) : undefined;
+    if (change !== undefined) this.#options.tell(`${name} ${change}`);
+    if (news) this.#learned.add(device);
+    return sound;
   }
 
-  #problem({ device, epoch, seq }: ReceivedEvent, what: string): void {
+  #problem(device: string, { epoch, seq, what }: SignatureFault): void {
     this.#figures.problems += 1;
     this.#apart('problems', JSON.stringify({ device, epoch, seq, what }));
     this.#options.tell(`BAD: ${device} ${epoch} seq ${seq}: ${what}`);
+  }
+
+  /** The key that signs now: the event that named it may be no longer on the device. */
+  #takeInfo(name: string, payload: Buffer): void {
+    const key = keyOfInfo(payload);
+    if (key === undefined || !this.#options.verify) return;
+    const device = this.#devices.get(name);
+    if (device !== undefined) this.#learnKey(device, key);
+    else if (this.#infos.size < INFOS_MAX) this.#infos.set(name, key);
+  }
+
+  #learnKey(device: Device, key: string): void {
+    for (const fault of device.proof.learn(key)) this.#problem(device.name, fault);
+    if (key === '' || device.keys.includes(key)) return;
+    device.keys = withKey(device.keys, key);
+    this.#learned.add(device);
   }
 
   #takeStatus(device: Device, payload: Buffer, old: boolean): void {
@@ -254,6 +286,7 @@ export class Collector {
     for (const { epoch } of word.keeps) this.#open(device, epoch);
     const { lost, changed } = device.book.hear(word, !old);
     if (changed) this.#learned.add(device);
+    for (const { epoch, ranges } of lost) device.proof.neverComes(epoch, ranges);
     for (const one of lost) this.#options.tell(`LOST: ${device.name} ${one.epoch}: ${rangesText(one)}`);
   }
 
@@ -279,9 +312,12 @@ export class Collector {
     for (const { device, epoch } of store.known) {
       if (device === name) book.open({ epoch, oldEpoch: '', oldLast: 0 }, store.index(device, epoch));
     }
-    const ring = new KeyRing(pinned);
     const { keys } = kept.value;
-    for (const key of keys) ring.learn(key);
+    const proof = new DeviceProof(pinned, keys, kept.value.proof);
+    for (const { epoch, oldEpoch, oldLast, gaps = [], lost = [] } of book.records) {
+      proof.opens(epoch, store.index(name, epoch).had.intervals(), oldEpoch, oldLast);
+      proof.neverComes(epoch, [...gaps, ...lost]);
+    }
     const receipts = new ReceiptPublisher({
       ...this.#options,
       device: name,
@@ -295,9 +331,17 @@ export class Collector {
         this.#write().catch((error: unknown) => this.#fail(error));
       },
     });
-    const made: Device = { name, book, ring, kept, keys, claims: new Map(), receipts };
+    const made: Device = { name, book, proof, kept, keys, receipts };
     this.#devices.set(name, made);
+    const info = this.#infos.get(name);
+    if (info !== undefined) this.#learnKey(made, info);
+    this.#infos.delete(name);
     return made;
+  }
+
+  #keep({ kept, book, keys, proof }: Device): Promise<void> {
+    const checked = this.#options.verify ? proof.kept : kept.value.proof;
+    return kept.write({ epochs: book.records, keys, ...(checked === undefined ? {} : { proof: checked }) });
   }
 
   /** One write at a time takes all that has come meanwhile. */
@@ -330,7 +374,7 @@ export class Collector {
     const learned = [...this.#learned];
     this.#learned.clear();
     // Before the events that say it: one that is kept is a repeat when it comes again.
-    await Promise.all(learned.map(({ kept, book, keys }) => kept.write({ epochs: book.records, keys })));
+    await Promise.all(learned.map((device) => this.#keep(device)));
     if (batch.length > 0) await store.append(batch, day());
     this.#figures.stored += batch.length;
     for (const { device, epoch, seq } of batch) this.#inBatch.delete(`${device} ${epoch} ${seq}`);

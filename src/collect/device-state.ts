@@ -5,6 +5,7 @@
 import type { Interval } from '../ledger/intervals.ts';
 import type { EpochRecord } from './epoch-book.ts';
 import { isEpochName, isSequence } from './event-text.ts';
+import { type KeptProof, parseKeptProof } from './proof.ts';
 
 /** Keys that one device named, the newest ones; SubjectPublicKeyInfo in base64 has 60 or 124 letters. */
 const KEYS_MAX = 64;
@@ -15,6 +16,8 @@ export interface DeviceState {
   readonly epochs: readonly EpochRecord[];
   /** That the device named, the newest last. */
   readonly keys: readonly string[];
+  /** What checking must not forget; not there before the first check. */
+  readonly proof?: KeptProof;
 }
 
 /** What is no key is none to keep: its event says it, and a document has a bound. */
@@ -24,10 +27,12 @@ export function withKey(keys: readonly string[], key: string): readonly string[]
 }
 
 export function parseDeviceState(found: unknown): DeviceState | undefined {
-  const { epochs, keys } = (found ?? {}) as Partial<Record<keyof DeviceState, unknown>>;
+  const { epochs, keys, proof } = (found ?? {}) as Partial<Record<keyof DeviceState, unknown>>;
   if (!Array.isArray(epochs) || !epochs.every(isRecord)) return undefined;
   if (!Array.isArray(keys) || !keys.every((key) => typeof key === 'string')) return undefined;
-  return { epochs, keys };
+  const checked = proof === undefined ? undefined : parseKeptProof(proof);
+  if (proof !== undefined && checked === undefined) return undefined;
+  return { epochs, keys, ...(checked === undefined ? {} : { proof: checked }) };
 }
 
 function isRecord(found: unknown): found is EpochRecord {

@@ -89,7 +89,19 @@ export class KeyRing {
   /** A key from elsewhere than the events. Ignored beside a pin, and when it is none. */
   learn(publicKey: unknown): readonly SignatureFault[] {
     const key = this.#pinned.length > 0 ? undefined : keyOf(publicKey);
-    return key === undefined ? [] : this.#learn(key);
+    if (key === undefined) return [];
+    this.#order.excuse(key.keyId);
+    return this.#learn(key);
+  }
+
+  /** Whether an event is sound by what is known now. Counts and remembers nothing. */
+  trusts(payload: Buffer, text: SignedText): boolean {
+    const verdict = judgeSignature(payload, text.key, this.#keys);
+    const key = verdict === 'unsigned' ? '' : String(text.key);
+    if (verdict === 'bad' || this.#pinned.length > 0) return verdict === 'good';
+    if (verdict === 'good' && this.#order.names(key)) return true;
+    const seq = Number(text.seq);
+    return this.#order.excuses({ epoch: String(text.epoch), key, from: seq, through: seq });
   }
 
   /** The id of a key that signed here, whose public part nobody has any more. */
@@ -113,11 +125,12 @@ export class KeyRing {
     if (what !== undefined) return [...faults, { ...place, what }];
     if (says !== undefined && !this.#order.change({ ...place, key: says.key, old: says.old }))
       return [...faults, { ...place, what: 'is one of too many changes of the key' }];
-    if (this.#pinned.length === 0 && (verdict === 'unknown-key' || verdict === 'unsigned')) {
-      const key = verdict === 'unsigned' ? '' : String(text.key);
+    const key = verdict === 'unsigned' ? '' : String(text.key);
+    // A key that is known from elsewhere signs well, but not in the place of one that the events name.
+    if (this.#pinned.length === 0 && (verdict !== 'good' || !this.#order.names(key))) {
       const row = { epoch: place.epoch, key, from: place.seq, through: place.seq };
       faults.push(...this.#order.doubt(row, text.type === 'ledger.epoch'));
-      if (key !== '') this.#wait(key, { ...place, payload });
+      if (verdict === 'unknown-key') this.#wait(key, { ...place, payload });
     }
     return [...faults, ...this.#order.settle()];
   }
@@ -173,7 +186,6 @@ export class KeyRing {
     return waiting.flatMap(({ epoch, seq, payload }) => {
       this.#waitingBytes -= payload.length;
       this.counts.unknown -= 1;
-      this.#order.settled({ epoch, seq });
       if (judgeSignature(payload, key.keyId, this.#keys) !== 'good') return [{ epoch, seq, what: BAD }];
       this.counts.good += 1;
       return [];

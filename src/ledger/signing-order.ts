@@ -16,7 +16,7 @@ export interface KeyChange extends Place {
   readonly old: string;
 }
 
-/** Events in a row that no key signed (''), or one that is not known. */
+/** Events in a row that no key signed (''), or one that no event names. */
 export interface Doubt {
   readonly epoch: string;
   readonly key: string;
@@ -92,9 +92,14 @@ export class SigningOrder {
     return [];
   }
 
-  /** Its signature is judged now. */
-  settled({ epoch, seq }: Place): void {
-    for (const doubt of this.#doubts.values()) if (doubt.epoch === epoch && doubt.key !== '') doubt.at.delete(seq);
+  /** Whether an event says that this key signs, or did. */
+  names(key: string): boolean {
+    return this.#changes.some((change) => change.key === key || change.old === key);
+  }
+
+  /** Whether nothing is wrong with a doubt by what is known now. */
+  excuses(doubt: Doubt): boolean {
+    return this.#judged(doubt, true).faults.length === 0;
   }
 
   /** What is wrong for certain. */
@@ -108,7 +113,9 @@ export class SigningOrder {
    */
   finish(signs: string | undefined, any: boolean): readonly Fault[] {
     const faults = this.#settle(true, this.#changes.length === 0 ? signs : undefined);
-    const left = this.#rows().filter(({ key }) => any && key !== '' && !this.#excused.has(key));
+    const left = this.#rows().filter(
+      (row) => any && row.key !== '' && !this.#excused.has(row.key) && !this.#waitsForSecond(row),
+    );
     this.#doubts.clear();
     const what = (key: string): string => `is signed by ${key}, a key that nothing here names`;
     return [...faults, ...left.map((row) => ({ epoch: row.epoch, seq: row.from, what: upTo(row) + what(row.key) }))];
@@ -161,9 +168,14 @@ export class SigningOrder {
     );
   }
 
+  /** An epoch's first event, of which nothing can be said without the second, at the end of a run or a file either. */
+  #waitsForSecond({ epoch, from }: Pick<Doubt, 'epoch' | 'from'>): boolean {
+    return from === 1 && this.#begun.has(epoch) && !this.#seenAll(epoch, 1, 2);
+  }
+
   /** Who signs there; undefined as long as an event that is not there could say otherwise. */
   #signerOf({ epoch, from, through }: Doubt, final: boolean): string | undefined {
-    if (from === 1 && this.#begun.has(epoch) && !final && !this.#seenAll(epoch, 1, 2)) return undefined;
+    if (this.#waitsForSecond({ epoch, from })) return undefined;
     const [first] = this.#ofEpoch(epoch);
     if (first !== undefined && first.seq > from)
       return final || this.#seenAll(epoch, through, first.seq) ? first.old : undefined;
@@ -180,8 +192,9 @@ export class SigningOrder {
     for (let steps = 0; at !== undefined && steps < EPOCHS_MAX; steps += 1) {
       const { epoch: here, seq: through }: Place = at;
       const own = this.#ofEpoch(here);
-      const change = own.findLast((one) => one.seq <= through);
-      if (!final && !this.#seenAll(here, change?.seq ?? 1, through)) return undefined;
+      // Nobody but the first event of the next says where an older epoch ended: its newest word counts all the same.
+      const change = steps === 0 ? own.findLast((one) => one.seq <= through) : own.at(-1);
+      if (!final && !this.#seenAll(here, Math.min(change?.seq ?? 1, through), through)) return undefined;
       if (change !== undefined) return change.key;
       if (own[0] !== undefined) return own[0].old;
       at = this.#links.get(here);
