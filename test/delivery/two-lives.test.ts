@@ -82,6 +82,7 @@ test('with two epochs that no receipt covers, a broker that loses its session co
     life.lines.filter((line) => line.includes('not the one that this device made')),
     [],
   );
+  await life.close();
 });
 
 test('a receipt that comes with CONNACK and shows an old copy begins the new epoch, and no other client is suspected', async (t) => {
@@ -101,6 +102,7 @@ test('a receipt that comes with CONNACK and shows an old copy begins the new epo
     life.lines.filter((line) => line.includes('not the one that this device made')),
     [],
   );
+  await life.close();
 });
 
 test('an event of an old epoch that is wanted again on a forbidden stream holds up no new event, nor the session', async (t) => {
@@ -125,6 +127,7 @@ test('an event of an old epoch that is wanted again on a forbidden stream holds 
   await handed(29);
   assert.equal(opener.broker.delivered.length, before + 1, 'the one that was wanted');
   assert.equal(opener.connects.length, links);
+  await life.close();
 });
 
 test('an event that an old epoch could not hand over, its stream being forbidden, is handed over once, and holds up nothing', async (t) => {
@@ -155,6 +158,7 @@ test('an event that an old epoch could not hand over, its stream being forbidden
   await handed(10);
   const taken = opener.broker.delivered.filter(({ topic }) => topic === LEGACY);
   assert.equal(taken.length, 1);
+  await life.close();
 });
 
 test('a long replay of an old epoch takes no session of its own, and new events go before it', async (t) => {
@@ -173,4 +177,5 @@ test('a long replay of an old epoch takes no session of its own, and new events 
   assert.equal(opener.broker.delivered.length, before + 7 + 2);
   assert.equal(consumer.forks, 0);
   assert.equal(opener.connects.length, links);
+  await life.close();
 });
