@@ -55,7 +55,12 @@ export async function serve(options: ServeOptions): Promise<void> {
     log.setLevel(running.config.log.level);
     const agent = await start(options, running, remote, () => wishes.wish('stop'));
     if (agent === undefined) continue;
-    remote.started(() => agent.sensorFacts).catch(tell);
+    remote
+      .started(
+        () => agent.sensorFacts,
+        () => agent.linkText,
+      )
+      .catch(tell);
     const isOver = (await wishes.next()) === 'stop';
     if (isOver) supervisor.stopping();
     else supervisor.reloading();

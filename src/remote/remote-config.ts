@@ -35,6 +35,8 @@ export class RemoteConfig {
   #beginning = 0;
   /** What the device sees for itself of the trial; undefined: nothing wrong. */
   #check: Promise<string | undefined> = Promise.resolve(undefined);
+  /** What became of the connection of the agent that runs. */
+  #link: (() => string) | undefined;
   /** What held before device.json was read again, until an agent runs on the new one. */
   #before: { readonly base: BaseFile; readonly isStandIn: boolean } | undefined;
   readonly #waiting = new Map<string, (entry: Entry) => void>();
@@ -78,6 +80,7 @@ export class RemoteConfig {
     return this.#keeper.inTurn(async () => {
       this.#running = await this.#resolve();
       this.#ending = undefined;
+      this.#link = undefined;
       this.#check = Promise.resolve(undefined);
       return this.#running;
     });
@@ -231,7 +234,8 @@ export class RemoteConfig {
   }
 
   /** The agent runs on what was taken. Never rejects. */
-  async started(facts: () => readonly SensorFact[]): Promise<void> {
+  async started(facts: () => readonly SensorFact[], link?: () => string): Promise<void> {
+    this.#link = link;
     const { clock, log } = this.#options;
     const { trial, value } = this.running;
     // Unless it was read again meanwhile.
@@ -379,7 +383,12 @@ export class RemoteConfig {
   #look(): Promise<void> {
     return this.#keeper.inTurn(async () => {
       const nowMs = this.#options.boot.nowMs();
-      const entry = await this.#keeper.step({ kind: 'tick', nowMs, stamp: await this.#goodStamp() });
+      const entry = await this.#keeper.step({
+        kind: 'tick',
+        nowMs,
+        stamp: await this.#goodStamp(),
+        link: this.#link?.(),
+      });
       if (entry !== undefined) this.apply();
     });
   }

@@ -90,7 +90,8 @@ export type ConfigInput =
       readonly readable: boolean;
       readonly stamp: Stamp;
     }
-  | { readonly kind: 'tick'; readonly nowMs: number; readonly stamp: Stamp }
+  /** `link`: what became of the connection meanwhile, where that is known. */
+  | { readonly kind: 'tick'; readonly nowMs: number; readonly stamp: Stamp; readonly link?: string | undefined }
   | { readonly kind: 'confirm'; readonly token: string; readonly stamp: Stamp }
   /** The device itself has found it sound. */
   | { readonly kind: 'sound'; readonly stamp: Stamp }
@@ -123,7 +124,7 @@ export function next(state: ConfigState, input: ConfigInput): ConfigStep {
     }
     case 'tick':
       if (trial === null || leftMs(trial, input.nowMs) > 0) return { state, effects: [] };
-      return reverted(state, trial, overText(trial), input.stamp);
+      return reverted(state, trial, overText(trial, input.link), input.stamp);
     case 'confirm':
       if (trial?.mode !== 'operator' || trial.token !== input.token) return { state, effects: [] };
       return confirmed(state, trial, 'confirmed', input.stamp);
@@ -152,8 +153,10 @@ function startFault(
   return readable ? undefined : 'its overlay can not be read';
 }
 
-function overText({ withinMs }: Trial): string {
-  return `it was not confirmed within ${Math.round(withinMs / 1000)} s`;
+/** What a device confirms by itself needs no connection. */
+function overText({ mode, withinMs }: Trial, link?: string): string {
+  const over = `it was not confirmed within ${Math.round(withinMs / 1000)} s`;
+  return link === undefined || mode === 'local' ? over : `${over}: ${link}`;
 }
 
 function confirmed(state: ConfigState, trial: Trial, why: string, stamp: Stamp): ConfigStep {

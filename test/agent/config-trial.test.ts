@@ -115,6 +115,45 @@ test('back from a wrong broker, which neither drains the ledger nor has its rece
   assert.match(connected.at(-1) ?? '', /session_present=true/);
 });
 
+test('why a change was taken back says what became of its connection', async (t) => {
+  const ids = ['pump-1', 'pump-2', 'pump-3'];
+  const stage = await setTrialStage(await temporaryDirectory(t), ids, builtProgram());
+  t.after(() => stage.close());
+  const { atHome, devices, home, refusing } = stage;
+  // A port that was free a moment ago.
+  const closed = createServer().listen(0, '127.0.0.1');
+  await once(closed, 'listening');
+  const { port } = closed.address() as AddressInfo;
+  closed.close();
+  await once(closed, 'close');
+  const patches = [
+    { broker: { urls: [`mqtts://127.0.0.1:${port}`] } },
+    { broker: { urls: [`mqtts://127.0.0.1:${refusing.port}`] } },
+    { broker: { keepAlive: '40s' } },
+  ];
+  const whyOf = async (device: Device, index: number): Promise<string> => {
+    device.agent.start();
+    await online(atHome, device, () => true);
+    await atHome.command(device.id, 'config.set', 'c1', { base: 0, patch: patches[index], within: '10s' });
+    const set = await answered(atHome, device, 'config.set', 'c1');
+    return String((set.payload['error'] as Document)['message']);
+  };
+  const [dead = '', refused = '', unheard = ''] = await Promise.all(devices.map(whyOf));
+  assert.match(
+    dead,
+    /revision 1 was taken back: it was not confirmed within 10 s: no connection \(network\.refused: .+\)$/,
+  );
+  assert.match(
+    refused,
+    /not confirmed within 10 s: (no connection|its connection was lost) \((tls|identity)\..+: .+\)$/,
+  );
+  assert.equal(
+    unheard,
+    'revision 1 was taken back: it was not confirmed within 10 s: ' +
+      `it was connected to mqtts://127.0.0.1:${home.port}, and no config.confirm with its token came`,
+  );
+});
+
 test('back from a broker that takes connections and says nothing, in the same process', async (t) => {
   const stage = await setTrialStage(await temporaryDirectory(t), ['pump-1'], builtProgram());
   t.after(() => stage.close());
@@ -132,7 +171,10 @@ test('back from a broker that takes connections and says nothing, in the same pr
   const patch = { broker: { urls: [`mqtts://127.0.0.1:${port}`] } };
   await stage.atHome.command(device.id, 'config.set', 'c1', { base: 0, patch, within: '10s' });
   const set = await answered(stage.atHome, device, 'config.set', 'c1');
-  assert.match(String((set.payload['error'] as Document)['message']), /not confirmed within 10 s/);
+  assert.match(
+    String((set.payload['error'] as Document)['message']),
+    /within 10 s: it had no connection, and no attempt had ended$/,
+  );
   assert.deepEqual(
     device.agent.child.lines.filter((line) => line.includes('takes too long')),
     [],

@@ -77,6 +77,13 @@ test('the deadline is kept to the millisecond, and counts from the begin', () =>
   assert.equal(tick(61_000).trial, null);
 });
 
+test('what an operator did not confirm in time says what became of the connection; what the device confirms needs none', () => {
+  const tick = { kind: 'tick', nowMs: 61_000, stamp: STAMP, link: 'no connection (network.refused: x)' } as const;
+  const over = 'it was not confirmed within 60 s';
+  assert.equal(whyOf(next(onTrial(), tick).state), `${over}: no connection (network.refused: x)`);
+  assert.equal(whyOf(next(onTrial({ mode: 'local' }), tick).state), over);
+});
+
 test('the history keeps the last twenty', () => {
   let state: ConfigState = NO_REMOTE;
   for (let revision = 1; revision <= 25; revision += 1) {
