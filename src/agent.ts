@@ -39,7 +39,7 @@ import type {
 import type { LinkOpener, LinkEnd, Renewal } from './ports-broker.ts';
 import type { LineOpener, OwedAnswers } from './ports-line.ts';
 import type { SensorFact } from './remote/local-check.ts';
-import { linkText } from './remote/link-text.ts';
+import type { TrialLink } from './remote/link-text.ts';
 import type { RemoteConfig } from './remote/remote-config.ts';
 import { infoOf } from './status/info.ts';
 import { LocalStatus } from './status/local-status.ts';
@@ -199,8 +199,8 @@ export class Agent {
   }
 
   /** What became of the connection since the start. */
-  get linkText(): string {
-    return linkText(this.#link.connection.figures);
+  get connection(): TrialLink {
+    return this.#link.connection.figures;
   }
 
   /** Ends what runs; what is not handed over within the time stays in the ledger for the next start. */

@@ -52,6 +52,8 @@ export class Presence {
   #publishedMs = 0;
   #sensorsMs = 0;
   #published = '';
+  /** Of the configuration that info speaks of. */
+  #informed: string | undefined;
 
   constructor(options: PresenceOptions) {
     this.#options = options;
@@ -80,13 +82,13 @@ export class Presence {
 
   /** The link is up: birth. */
   up(link: Link, session: string): void {
-    const { clock, topics, info } = this.#options;
+    const { clock } = this.#options;
     this.#link = link;
     this.#session = session;
     this.#since = new Date(clock.wallMs()).toISOString();
     // Said before the link is handed over, so that nothing of the last session goes out on it.
     this.#sayStatus();
-    this.#retained.say(topics.info, { v: 1, ...info() });
+    this.#sayInfo();
     this.#saySensors();
     this.#retained.up(link);
     this.#watch();
@@ -121,7 +123,11 @@ export class Presence {
 
   /** Something changed that a reader should know soon. */
   changed(): void {
-    if (this.#link !== undefined && matterOf(this.#options.figures()) !== this.#published) this.#sayStatus();
+    if (this.#link === undefined) return;
+    const figures = this.#options.figures();
+    if (matterOf(figures) === this.#published) return;
+    this.#sayStatus();
+    if (configOf(figures) !== this.#informed) this.#sayInfo();
   }
 
   /** A sensor's state changed: its own topic says so at once. */
@@ -165,6 +171,12 @@ export class Presence {
     this.#retained.say(this.#options.topics.status, this.document('online'));
   }
 
+  #sayInfo(): void {
+    const { topics, figures, info } = this.#options;
+    this.#informed = configOf(figures());
+    this.#retained.say(topics.info, { v: 1, ...info() });
+  }
+
   #saySensors(): void {
     this.#sensorsMs = this.#options.clock.monotonicMs();
     for (const document of this.#options.sensors()) this.#saySensor(document);
@@ -176,5 +188,9 @@ export class Presence {
 }
 
 function matterOf(figures: StatusFigures): string {
-  return [...figures.degraded, figures['clock'], JSON.stringify(figures['config'])].join('\n');
+  return [...figures.degraded, figures['clock'], configOf(figures)].join('\n');
+}
+
+function configOf(figures: StatusFigures): string | undefined {
+  return JSON.stringify(figures['config']);
 }

@@ -14,6 +14,7 @@ import { configDisk } from '../platform/config-disk.ts';
 import type { Boot, Log, LogControl, Supervisor } from '../ports.ts';
 import type { BaseFile, BaseRead } from '../remote/judge.ts';
 import type { RemoteConfigOptions } from '../remote/options.ts';
+import { linkText } from '../remote/link-text.ts';
 import { RemoteConfig } from '../remote/remote-config.ts';
 import type { Running } from '../remote/resolver.ts';
 import { Wishes } from './wishes.ts';
@@ -58,7 +59,7 @@ export async function serve(options: ServeOptions): Promise<void> {
     remote
       .started(
         () => agent.sensorFacts,
-        () => agent.linkText,
+        () => linkText(agent.connection),
       )
       .catch(tell);
     const isOver = (await wishes.next()) === 'stop';

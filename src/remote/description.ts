@@ -1,8 +1,10 @@
-/** The configuration as `config.get` shows it: what runs, device.json, and what commands have put over it, secrets struck out. */
+/** The configuration as commands and the log show it: what runs, device.json, what was put over it; secrets struck out. */
+import type { Log } from '../ports.ts';
 import { redacted } from '../redacted.ts';
 import type { BaseFile } from './judge.ts';
 import type { Table } from './merge-patch.ts';
 import type { Running } from './resolver.ts';
+import type { Entry } from './trial.ts';
 
 type Document = Readonly<Record<string, unknown>>;
 
@@ -18,4 +20,16 @@ export function describe(running: Running, report: Document, { value, config }: 
     allow,
     pin,
   };
+}
+
+export function withoutToken(entry: Entry): Omit<Entry, 'token'> {
+  const { token: _, ...told } = entry;
+  return told;
+}
+
+/** Whoever edited device.json looks into the log for what came of it. */
+export function tellReadAgain(log: Log, isSame: boolean, { revision, shadowed }: Running): void {
+  log.info(isSame ? 'device.json read again: nothing to change' : 'device.json read again: it is run now');
+  if (shadowed.length === 0) return;
+  log.warn('device.json: a remote change holds where it was edited', { revision, shadowed: shadowed.join(' ') });
 }

@@ -6,7 +6,7 @@
 import { reasonOf } from '../fault.ts';
 import { type Begun, type Change, type Probation, type Settled, trialOf } from './change.ts';
 import { Deadline } from './deadline.ts';
-import { describe } from './description.ts';
+import { describe, tellReadAgain, withoutToken } from './description.ts';
 import { type BaseFile, changedSensors, overlayOf } from './judge.ts';
 import { Keeper } from './keeper.ts';
 import { checkLines, type SensorFact } from './local-check.ts';
@@ -159,10 +159,7 @@ export class RemoteConfig {
   }
 
   get history(): readonly Omit<Entry, 'token'>[] {
-    return this.#keeper.state.history.map((entry) => {
-      const { token: _, ...told } = entry;
-      return told;
-    });
+    return this.#keeper.state.history.map(withoutToken);
   }
 
   async describe(): Promise<Readonly<Record<string, unknown>>> {
@@ -303,8 +300,11 @@ export class RemoteConfig {
     const before = this.#running;
     const after = await this.#resolve();
     const isSame = before?.revision === after.revision && isEqual(before.value, after.value);
-    log.info(isSame ? 'device.json read again: nothing to change' : 'device.json read again: it is run now');
-    if (isSame) return;
+    tellReadAgain(log, isSame, after);
+    if (isSame) {
+      this.#running = { ...before, shadowed: after.shadowed };
+      return;
+    }
     this.#before ??= { base, isStandIn };
     this.#ending ??= 'file';
     onSwitch();

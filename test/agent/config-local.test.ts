@@ -39,6 +39,42 @@ async function config(device: Device, what: string): Promise<Document> {
   return JSON.parse(child.outLines.join('\n')) as Document;
 }
 
+test('an edit of nothing but what an overlay sets starts no agent, and status, info and log tell of it', async (t) => {
+  const stage = await setTrialStage(await temporaryDirectory(t), ['pump-1'], builtProgram());
+  t.after(() => stage.close());
+  const { atHome } = stage;
+  const device = stage.devices[0] as Device;
+  const info = (what: string, fits: (payload: Document) => boolean): Promise<Heard> =>
+    atHome.waitFor(what, () => atHome.find(device.id, 'info', (payload) => fits(configOf(payload))), DEADLINE_MS);
+  device.agent.start();
+  await status(atHome, device, 'online', () => true);
+  await atHome.command(device.id, 'config.set', 'c1', { base: 0, patch: { host: { every: '30s' } } });
+  await info('revision 1', ({ revision }) => revision === 1);
+  const before = await status(atHome, device, 'revision 1', (payload) => configOf(payload)['revision'] === 1);
+  const file = await readFile(device.config, 'utf8');
+
+  await edit(device, () => ({ host: { every: '45s' } }));
+  device.agent.signal('SIGHUP');
+  const shadowed = await status(atHome, device, 'shadowed', (payload) => configOf(payload)['shadowed'] !== undefined);
+  assert.deepEqual(configOf(shadowed.payload)['shadowed'], ['/host/every']);
+  assert.equal(shadowed.payload['session'], before.payload['session']);
+  const told = await info('shadowed in info', (said) => said['shadowed'] !== undefined);
+  assert.deepEqual(configOf(told.payload)['shadowed'], ['/host/every']);
+  await atHome.command(device.id, 'config.get', 'g1', {});
+  const got = await atHome.waitFor('it', () => atHome.answer(device.id, 'config.get', 'g1', isFinal), DEADLINE_MS);
+  assert.deepEqual((got.payload['result'] as Document)['shadowed'], ['/host/every']);
+  const line = device.agent.child.lines.find((each) => each.includes('a remote change holds where it was edited'));
+  assert.match(line ?? '', /revision=1 .*\/host\/every/);
+
+  // Back as it was when the overlay was made: nothing is hidden any more.
+  await writeFile(device.config, file);
+  device.agent.signal('SIGHUP');
+  const isClear = (payload: Document): boolean => configOf(payload)['shadowed'] === undefined;
+  const clear = await status(atHome, device, 'nothing shadowed', isClear);
+  assert.ok(clear.atMs >= shadowed.atMs);
+  assert.equal(clear.payload['session'], before.payload['session']);
+});
+
 test('an edited device.json is run at SIGHUP, a wrong one changes nothing, and an overlay is shown and adopted', async (t) => {
   const stage = await setTrialStage(await temporaryDirectory(t), ['pump-1'], builtProgram());
   t.after(() => stage.close());
