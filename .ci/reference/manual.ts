@@ -93,7 +93,7 @@ export function configurationManual(sections: readonly Section[], options: Manua
     '.I /etc/fieldpost/device.json',
     '.SH DESCRIPTION',
     paragraph(
-      'One JSON file says who the device is, which broker it speaks to, and what its sensors are. `fieldpost check --config /etc/fieldpost/device.json` reports all problems at once; a key that nobody knows is one too. After a change: `systemctl restart fieldpost`.',
+      'One JSON file says who the device is, which broker it speaks to, and what its sensors are. `fieldpost check --config /etc/fieldpost/device.json` reports all problems at once; a key that nobody knows is one too. After a change: `systemctl reload fieldpost` (`restart` where `state.dir` is another one).',
     ),
     '.PP',
     paragraph(

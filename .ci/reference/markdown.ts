@@ -14,7 +14,7 @@ work together is in [SENSORS.md](SENSORS.md); a file to start from is [\`device.
   A **path** is absolute, or relative to the working directory.
 - Nothing secret is in the file: only paths of keys, certificates and passwords.
 - An empty *default* means: nothing, or what *meaning* says.
-- After a change: \`fieldpost check\`, then \`systemctl restart fieldpost\`.
+- After a change: \`fieldpost check\`, then \`systemctl reload fieldpost\` (\`restart\` where \`state.dir\` is another one).
 
 The smallest file that runs:
 
