@@ -7,6 +7,8 @@ import { examplesOf } from '../.ci/reference/examples.ts';
 import { sectionsOf } from '../.ci/reference/keys.ts';
 import { configurationPage } from '../.ci/reference/markdown.ts';
 import type { SchemaNode } from '../.ci/reference/schema-node.ts';
+import { parseDeviceValue } from '../src/config/parse.ts';
+import { REMOTE_KEYS } from '../src/config/remote-keys.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const SCHEMA = JSON.parse(readFileSync(join(ROOT, 'config/device.schema.json'), 'utf8')) as SchemaNode;
@@ -62,6 +64,16 @@ test('every key of the schema is listed, and each has an example that the schema
   };
   visit(SCHEMA);
   assert.deepEqual(missing, []);
+});
+
+test('what remote.allow may name is listed, and its example is taken', () => {
+  const remote = SCHEMA.properties?.['remote']?.properties ?? {};
+  const missing = REMOTE_KEYS.filter((key) => !remote['allow']?.description?.includes(`\`${key}\``));
+  assert.deepEqual(missing, []);
+  const example = (key: string): unknown => exampleOf(`remote.${key}`, remote[key] ?? {});
+  const shipped = JSON.parse(readFileSync(join(ROOT, 'device.json'), 'utf8')) as object;
+  const parsed = parseDeviceValue({ ...shipped, remote: { allow: example('allow'), pin: example('pin') } });
+  assert.ok(parsed.ok && parsed.config.remote.allow.length > 0 && parsed.config.remote.pin.length > 0);
 });
 
 test('each link of the page to a section leads to its heading', () => {

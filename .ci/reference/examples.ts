@@ -64,6 +64,8 @@ const MORE: Readonly<Record<string, unknown>> = {
   'schedule[].jitter': '5m',
   'signers.file': '/etc/fieldpost/allowed_signers',
   commands: { 'agent.restart': 'on' },
+  'remote.allow': ['/broker/urls', '/broker/keepAlive', '/topics', '/sensors', '/host'],
+  'remote.pin': ['/topics/prefix'],
 };
 
 /** Reads the shipped files below `root`. */

@@ -22,6 +22,9 @@ const pointers = (description: string) =>
   v.optional(v.pipe(v.array(pointer, LIST_EXPECTED), v.maxLength(64, LIST_EXPECTED), v.description(description)), []);
 
 export const remoteSchema = section('What may be changed by command (config.set). Without it nothing may.', {
-  allow: pointers('Keys that may be changed.'),
+  allow: pointers(
+    `Keys that may be changed: each one of ${REMOTE_KEYS.map((key) => `\`${key}\``).join(', ')}, or below one. ` +
+      'A list is replaced whole: of `/sensors` and `/schedule` nothing below can be named.',
+  ),
   pin: pointers('Keys that may not, although `allow` names them or something above.'),
 });
