@@ -68,9 +68,7 @@ export class SegmentWriter {
   #spare: Promise<true | Error> | undefined;
   #background: Promise<void> = Promise.resolve();
   #nextIndex = 1;
-  /** What the reserve should have, and what the one that is there has. */
   #reserveWanted = RESERVE_BYTES;
-  #reserveBytes = RESERVE_BYTES;
 
   constructor(options: SegmentWriterOptions) {
     this.#options = options;
@@ -150,12 +148,13 @@ export class SegmentWriter {
     this.#reserveWanted = reserveFor(snapshot.body.length);
     const headBytes = SEGMENT_HEADER_BYTES + 2 * frameBytes(snapshot.body.length);
     let source = use === 'spare' ? SPARE : RESERVE;
-    let bytes = use === 'spare' ? this.#options.segmentBytes : this.#reserveBytes;
+    let bytes = use === 'spare' ? this.#options.segmentBytes : await this.#sizeOf(RESERVE);
+    if (use === 'reserve' && !isWhole(bytes)) throw new Error('there is no whole reserve');
     const least = headBytes + need + marksRoom(bytes) + FRAME_HEADER_BYTES;
     if (least > bytes) {
       source = SPARE;
       bytes = 2 * ((least + 7) & ~7);
-      await this.#options.files.makeZeroed(source, bytes);
+      await this.#makeZeroed(source, bytes);
     }
     const index = this.#nextIndex;
     const { ordinal, epoch, last } = life;
@@ -269,20 +268,18 @@ export class SegmentWriter {
 
   /** One that is larger than need be is as good, and a smaller one stays until there is room for what is wanted. */
   async #makeReserve(wanted: number): Promise<void> {
-    const found = (await this.#options.files.list()).find(({ name }) => name === RESERVE)?.bytes ?? 0;
-    const bytes = Math.max(found, wanted);
-    // Nothing but this makes a reserve, and in steps: any other size is a file that was not finished.
-    const known = found >= RESERVE_BYTES && found % RESERVE_BYTES === 0;
-    if (known) this.#reserveBytes = found;
-    await this.#makeZeroed(RESERVE, known ? bytes : wanted);
-    this.#reserveBytes = known ? bytes : wanted;
+    const found = await this.#sizeOf(RESERVE);
+    // It holds nothing, and its header would claim what the file does not have. It goes first: there may be no room for a whole one.
+    if (found > 0 && !isWhole(found)) await this.#options.files.remove([RESERVE]);
+    await this.#makeZeroed(RESERVE, isWhole(found) ? Math.max(found, wanted) : wanted);
   }
 
   async #makeZeroed(name: string, bytes: number): Promise<void> {
     const { files } = this.#options;
     if (await this.#isZeroed(name, bytes)) return;
     // Asked first: a full disk is tried again and again, and each try would write what fits (a memory card's life).
-    const free = await files.freeBytes();
+    // A spare of another size makes room for the new one; a reserve that is too small is better than none.
+    const free = (await files.freeBytes()) + (name === SPARE ? await this.#sizeOf(name) : 0);
     if (free < bytes) throw new Error(`${bytes} bytes are needed and ${free} are free on the disk`);
     try {
       await files.makeZeroed(name, bytes);
@@ -293,9 +290,12 @@ export class SegmentWriter {
     }
   }
 
+  async #sizeOf(name: string): Promise<number> {
+    return (await this.#options.files.list()).find((file) => file.name === name)?.bytes ?? 0;
+  }
+
   async #isZeroed(name: string, bytes: number): Promise<boolean> {
-    const entry = (await this.#options.files.list()).find((file) => file.name === name);
-    if (entry?.bytes !== bytes) return false;
+    if ((await this.#sizeOf(name)) !== bytes) return false;
     for (let at = 0; at < bytes; at += ZEROS.length) {
       const part = await this.#options.files.read(name, at, Math.min(ZEROS.length, bytes - at));
       if (!part.equals(ZEROS.subarray(0, part.length))) return false;
@@ -322,6 +322,11 @@ function paddingBehind(offset: number, size: number, segmentBytes: number): numb
   const padding = (BLOCK_BYTES - ((offset + size) % BLOCK_BYTES)) % BLOCK_BYTES;
   const fits = offset + size + padding + FRAME_HEADER_BYTES <= segmentBytes;
   return fits && padding >= FRAME_HEADER_BYTES && padding * 8 <= size ? padding : 0;
+}
+
+/** Nothing but `#makeReserve` makes a reserve, and in steps: any other size is a file that was not finished. */
+function isWhole(reserveBytes: number): boolean {
+  return reserveBytes >= RESERVE_BYTES && reserveBytes % RESERVE_BYTES === 0;
 }
 
 /** In powers of two, so that one reserve serves for long. */
