@@ -288,7 +288,7 @@ export class Committer {
     this.accepted += batch.length;
     this.#state().applyMarks(marks);
     for (const { session } of sessions) this.#state().applySession(session);
-    this.strays.look(this.#state().pieces);
+    this.strays.look(this.#state().pieces, this.#state().dead);
     const tail = this.writer.tailNote(life.last);
     if (tail !== undefined) this.#options.onTail(tail);
     if (batch.length > 0) this.refusals.over();

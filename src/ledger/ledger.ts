@@ -134,19 +134,15 @@ export class Ledger implements EventSink {
     await this.#committer.writer.adopt(closed.map(knownOf(state)), live, noted.index);
   }
 
-  /** After a start no broker has refused anything yet: what was left behind tells which streams those are. */
   async #findStrays(): Promise<void> {
     const life = this.#state.oldestOwed;
     const { strays } = this.#committer;
-    if (life === undefined || !strays.look(this.#state.pieces)) return;
+    if (life === undefined || !strays.look(this.#state.pieces, this.#state.dead)) return;
     const from = life.handed.nextAbsent(life.first);
     const { events } = await new EventReader(this.#options.files)
       .read(this.#segmentsOf(life), from, life.last, STRAYS_BYTES)
       .catch(() => ({ events: [] }));
-    for (const { seq, stream } of events) {
-      if (life.dead.has(seq)) strays.died(stream);
-      else if (seq < life.handed.last && !life.handed.has(seq)) strays.holdBack(stream);
-    }
+    strays.recall(life, events);
   }
 
   /** Never throws. `accepted` means fsynced; see `AppendResult`. */
@@ -273,7 +269,6 @@ export class Ledger implements EventSink {
     const { live, lives } = this.#state;
     const { refusals, strays } = this.#committer;
     const unsent = lives.reduce((sum, life) => sum + pendingCount(life), 0);
-    const dead = lives.reduce((sum, life) => sum + life.dead.size, 0);
     return {
       epoch: live?.epoch ?? '',
       first: live?.first ?? 0,
@@ -281,7 +276,7 @@ export class Ledger implements EventSink {
       older: olderEpochs(lives),
       unsent,
       unsettled: lives.reduce((sum, life) => sum + unsettledCount(life, this.#state.receipts), 0),
-      dead,
+      dead: this.#state.dead,
       bytes: this.#committer.writer.usedBytes,
       refusing: refusals.now ?? strays.refusals.now,
       refused: refusals.count + strays.refusals.count,

@@ -74,6 +74,11 @@ export class LedgerState {
     return pieces;
   }
 
+  /** Dead letters of all lives. */
+  get dead(): number {
+    return this.lives.reduce((sum, life) => sum + life.dead.size, 0);
+  }
+
   /** The life that new events join. */
   get live(): Life | undefined {
     return this.lives.at(-1);

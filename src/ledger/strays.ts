@@ -6,12 +6,16 @@
  */
 import type { Log } from '../ports.ts';
 import type { WaitingAppend } from './append-queue.ts';
+import type { StoredEvent } from './event.ts';
 import { Refusals } from './refusals.ts';
+import type { Life } from './state.ts';
 
 /** A snapshot of so many pieces takes some 300 KiB, twice in each segment. */
 const PIECES_MAX = 100_000;
 /** Once refused, they are taken again below this part of the bound, so that it does not come and go with each event. */
 const TAKEN_AGAIN = 0.9;
+/** Dead letters of one stream, as a part of the bound, above which it is a stray: a few old ones are not why it is reached. */
+const DEAD_PART = 0.01;
 /** Streams remembered; a device has a few. */
 const STREAMS_MAX = 256;
 
@@ -26,7 +30,10 @@ export class Strays {
   readonly refusals: Refusals;
   readonly #piecesMax: number;
   readonly #heldBack = new Set<string>();
-  readonly #dying = new Set<string>();
+  /** Dead letters by stream. Not which ones: of those that were cared for since, some are counted still. */
+  readonly #dying = new Map<string, number>();
+  /** Dead letters that there are, of all streams. */
+  #dead = 0;
   #isOver = false;
 
   constructor({ log, piecesMax, onRefusing }: StraysOptions) {
@@ -36,7 +43,7 @@ export class Strays {
 
   /** An event of this stream was passed over, and others leave. */
   holdBack(stream: string): void {
-    remember(this.#heldBack, stream);
+    if (stream !== '' && this.#heldBack.size < STREAMS_MAX) this.#heldBack.add(stream);
   }
 
   /** An event of this stream was handed over. */
@@ -45,13 +52,26 @@ export class Strays {
   }
 
   /** An event of this stream became a dead letter. Others of it may leave: only an operator's care drains these. */
-  died(stream: string): void {
+  died(stream: string, count = 1): void {
     this.#heldBack.delete(stream);
-    remember(this.#dying, stream);
+    if (this.#dying.has(stream) || this.#dying.size < STREAMS_MAX) {
+      this.#dying.set(stream, (this.#dying.get(stream) ?? 0) + count);
+    }
   }
 
-  /** Looks at the pieces that the state has now. True: strays are refused. */
-  look(pieces: number): boolean {
+  /** After a start no broker has refused anything yet: some of the `events` that were left behind tell which streams those are. */
+  recall(life: Life, events: readonly StoredEvent[]): void {
+    const dead = events.filter(({ seq }) => life.dead.has(seq));
+    for (const { stream } of dead) this.died(stream, life.dead.size / dead.length);
+    for (const { seq, stream } of events) {
+      if (!life.dead.has(seq) && seq < life.handed.last && !life.handed.has(seq)) this.holdBack(stream);
+    }
+  }
+
+  /** Looks at the pieces, and the dead letters among them, that the state has now. True: strays are refused. */
+  look(pieces: number, dead: number): boolean {
+    this.#dead = dead;
+    if (dead === 0) this.#dying.clear();
     const isOver = pieces > this.#piecesMax * (this.#isOver ? TAKEN_AGAIN : 1);
     if (this.#isOver && !isOver) {
       // One that still stays behind is named again by the next event that the broker refuses.
@@ -69,7 +89,7 @@ export class Strays {
     const taken: WaitingAppend[] = [];
     for (const append of due) {
       const { stream } = append.draft;
-      if (!this.#heldBack.has(stream) && !this.#dying.has(stream)) taken.push(append);
+      if (!this.#isStray(stream)) taken.push(append);
       else {
         const reason = `stream ${stream}: too many of its events stay behind others that leave; first mend why the broker refuses them`;
         this.refusals.refuse([{ append }], { code: 'ledger.fragmented', reason });
@@ -77,8 +97,9 @@ export class Strays {
     }
     return taken;
   }
-}
 
-function remember(streams: Set<string>, stream: string): void {
-  if (stream !== '' && streams.size < STREAMS_MAX) streams.add(stream);
+  #isStray(stream: string): boolean {
+    if (this.#heldBack.has(stream)) return true;
+    return Math.min(this.#dying.get(stream) ?? 0, this.#dead) >= Math.max(1, this.#piecesMax * DEAD_PART);
+  }
 }

@@ -187,6 +187,54 @@ test('a stream that leaves again is taken at once, though others have not draine
   await ledger.close();
 });
 
+/** Sells with `other` held back beside it, until one of the two is refused. */
+async function sellBeside(ledger: Ledger, other: string): Promise<string> {
+  for (let n = 1; n <= 2000; n += 1) {
+    const left = await ledger.append({ ...sale(n), source: { epoch: 'beside', seq: String(n) } });
+    if (left.kind !== 'accepted') return 'sale';
+    ledger.strays.leaves('sale');
+    ledger.handOver(1, left.seq);
+    if (
+      (await ledger.append({ ...sale(n), stream: other, source: { epoch: other, seq: String(n) } })).kind === 'refused'
+    )
+      return other;
+    ledger.strays.holdBack(other);
+  }
+  return 'none';
+}
+
+test('dead letters that were cared for, and a few that were not, do not stop a stream whose events leave', async (t) => {
+  for (const [died, isCaredFor] of [
+    [12, true],
+    [3, false],
+  ] as const) {
+    const directory = await temporaryDirectory(t);
+    const ledger = await openLedger(directory, { piecesMax: 400 });
+    const results = await appendSales(ledger, 1, died);
+    const seqs = results.flatMap((result) => (result.kind === 'accepted' ? [result.seq] : []));
+    for (const seq of seqs) {
+      ledger.bury(1, seq, 0x99);
+      ledger.strays.died('sale');
+    }
+    await ledger.markSession(session(1));
+    assert.equal(ledger.figures.dead, died);
+    if (isCaredFor) {
+      assert.equal(ledger.settlement.reopenDead(ledger.settlement.lives[0] as never), died);
+      for (const seq of seqs) {
+        ledger.strays.leaves('sale');
+        ledger.handOver(1, seq);
+      }
+      await ledger.markSession(session(2));
+      assert.equal(ledger.figures.dead, 0);
+    }
+    assert.equal(await sellBeside(ledger, 'meter'), 'meter');
+    await ledger.close();
+    const again = await openLedger(directory, { piecesMax: 400 });
+    assert.equal((await again.append(sale(5000))).kind, 'accepted');
+    await again.close();
+  }
+});
+
 test('retrying very many dead letters asks once for each run of them', async (t) => {
   const directory = await temporaryDirectory(t);
   const ledger = await openLedger(directory, { segmentBytes: 1024 * 1024 });
