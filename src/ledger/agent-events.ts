@@ -29,6 +29,11 @@ export function owedDrafts(state: LedgerState, signer: EventSigner | undefined):
   return [...first, ...key, ...unnamed.slice(0, GAPS_MAX).map(gapDraft)];
 }
 
+/** Gaps that `owedDrafts` leaves to the commits after the next one. */
+export function gapsLeft(state: LedgerState): readonly UnnamedGap[] {
+  return state.unnamed.slice(GAPS_MAX);
+}
+
 /** First event of an epoch. `before`: the life whose last sequence could not be known. */
 function epochDraft(life: Life, before: Life | undefined): EventDraft {
   const data: Record<string, EventField> = { epoch: text(life.epoch) };

@@ -5,7 +5,7 @@
  */
 import { Fault, reasonOf } from '../fault.ts';
 import type { Timer } from '../ports.ts';
-import { owedDrafts } from './agent-events.ts';
+import { gapsLeft, owedDrafts } from './agent-events.ts';
 import { AppendQueue, type WaitingAppend } from './append-queue.ts';
 import { type ComposedEvent, composeEvents, framesOf } from './commit.ts';
 import type { CommitterOptions } from './committer-options.ts';
@@ -56,6 +56,8 @@ export class Committer {
   #sessions: WaitingSession[] = [];
   #open = false;
   #committing: Promise<void> | undefined;
+  /** Asked for a commit since the one that is under way took what it holds. */
+  #isAsked = false;
   #lazy: Timer | undefined;
   #retry: Timer | undefined;
   #spareRetry: Timer | undefined;
@@ -92,9 +94,12 @@ export class Committer {
     this.#retry = undefined;
     await this.#committing;
     await this.#makingRoom;
-    // Each commit takes something and answers it, so this ends.
-    do await this.#commit();
-    while (this.queue.length > 0 || this.#sessions.length > 0);
+    let gaps: number;
+    // Each commit takes something and answers it, or names a gap, so this ends.
+    do {
+      gaps = this.#state().unnamed.length;
+      await this.#commit();
+    } while (this.queue.length > 0 || this.#sessions.length > 0 || this.#state().unnamed.length < gaps);
     this.#window.close();
     await this.writer.close();
   }
@@ -130,6 +135,7 @@ export class Committer {
   }
 
   schedule(): void {
+    this.#isAsked = true;
     if (this.#committing !== undefined || !this.#open) return;
     // One turn late: everything that this turn of the loop still brings rides in the same commit (half the syncs).
     this.#committing = new Promise<void>((resolve) => this.#options.clock.soon(resolve))
@@ -145,12 +151,13 @@ export class Committer {
 
   /** Marks that came during a commit ask for the next one; on a failing disk the retry timer does. */
   get #marksDue(): boolean {
-    return this.marks.urgent && this.#retry === undefined;
+    return (this.marks.urgent || this.#isAsked) && this.#retry === undefined;
   }
 
   async #commit(): Promise<void> {
     await this.oldest.stays();
     const life = this.#state().live;
+    this.#isAsked = false;
     if (life === undefined) return;
     const owed = this.#owed();
     const waiting = [...owed, ...this.#due()];
@@ -180,6 +187,8 @@ export class Committer {
       return;
     }
     this.#apply(life, accepted, marks, sessions);
+    if (accepted.length > owed.length) this.refusals.over();
+    else await this.#tryAgain(life);
   }
 
   /** The ledger's own events come first, and nobody waits for them. */
@@ -208,7 +217,9 @@ export class Committer {
         }
       }
     }
-    this.oldest.underway = this.marks.take();
+    const later = gapsLeft(this.#state());
+    if (later.length > 0 && this.#open) this.scheduleLazily();
+    this.oldest.underway = this.marks.take(later);
     return this.oldest.underway;
   }
 
@@ -291,7 +302,6 @@ export class Committer {
     this.strays.look(this.#state().pieces, this.#state().dead);
     const tail = this.writer.tailNote(life.last);
     if (tail !== undefined) this.#options.onTail(tail);
-    if (batch.length > 0) this.refusals.over();
     for (const { done } of sessions) done();
     for (const { event, append } of batch) append.resolve({ kind: 'accepted', seq: event.seq });
     this.#onCommit({ events: batch.map((composed) => composed.event), marks });
@@ -321,7 +331,7 @@ export class Committer {
     }
   }
 
-  /** With nothing to write: whether the disk that failed can take events again, so that the status says what is true. */
+  /** With no event to write: whether the disk that failed can take events again, so that the status says what is true. */
   async #tryAgain(life: Life): Promise<void> {
     if (this.refusals.now?.code !== 'ledger.disk' || this.#retry !== undefined || !this.#open) return;
     try {

@@ -4,7 +4,7 @@
  */
 import { type Interval, IntervalSet } from './intervals.ts';
 import type { Marks } from './marks.ts';
-import { deadWithin } from './state.ts';
+import { deadWithin, type UnnamedGap } from './state.ts';
 
 interface LifeMarks {
   readonly released: IntervalSet;
@@ -75,9 +75,13 @@ export class PendingMarks {
     this.#of(life).dead.set(seq, code);
   }
 
-  /** Takes everything out, for a commit. */
-  take(): Marks[] {
+  /** Takes everything out, for a commit; but what is handed over `later`, with the event that names it, waits. */
+  take(later: readonly UnnamedGap[] = []): Marks[] {
     const groups: Marks[] = [];
+    const waiting = later.map(({ life, from, through }) => ({ life, ranges: this.handedWithin(life, from, through) }));
+    for (const { life, ranges } of waiting) {
+      for (const [from, through] of ranges) this.#of(life).handed.deleteRange(from, through);
+    }
     for (const [life, marks] of this.#lives) {
       if (marks.released.size > 0) groups.push({ kind: 'released', code: 0, life, ranges: marks.released.intervals() });
       if (marks.settled.size > 0) groups.push({ kind: 'settled', code: 0, life, ranges: marks.settled.intervals() });
@@ -87,6 +91,8 @@ export class PendingMarks {
       if (marks.reopened.size > 0) groups.push({ kind: 'reopened', code: 0, life, ranges: marks.reopened.intervals() });
     }
     this.#lives.clear();
+    for (const { life, ranges } of waiting)
+      for (const [from, through] of ranges) this.#of(life).handed.add(from, through);
     return groups;
   }
 

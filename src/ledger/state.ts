@@ -129,12 +129,18 @@ export class LedgerState {
       this.key = textOf(data['key']?.value);
       this.keyPublic = textOf(data['public']?.value);
     }
-    if (type === 'ledger.gap') {
-      const from = Number(data['from']?.value);
-      const through = Number(data['through']?.value);
-      const epoch = data['epoch']?.value;
-      this.unnamed = this.unnamed.filter((gap) => gap.from !== from || gap.through !== through || gap.epoch !== epoch);
+    if (type === 'ledger.gap' && stream === AGENT_STREAM) {
+      this.#applyGap(textOf(data['epoch']?.value), Number(data['from']?.value), Number(data['through']?.value));
     }
+  }
+
+  /** Consumers are told that these never come, so they never do: also not for a broker that forgot. */
+  #applyGap(epoch: string, from: number, through: number): void {
+    this.unnamed = this.unnamed.filter((gap) => gap.from !== from || gap.through !== through || gap.epoch !== epoch);
+    const life = this.lives.find((one) => one.epoch === epoch);
+    if (life === undefined) return;
+    const [low, high] = [Math.max(from, life.first), Math.min(through, life.last)];
+    if (low <= high) lose(life, low, high);
   }
 
   applyMarks(groups: readonly Marks[]): void {
@@ -173,12 +179,7 @@ export class LedgerState {
   /** Declares sequences as never to come: handed over for the sender, to be named by a `ledger.gap` event. */
   declareGap(life: Life, from: number, through: number, why: string): void {
     if (through < from) return;
-    life.handed.add(from, through);
-    life.settled.add(from, through);
-    life.lost.add(from, through);
-    life.reopened.deleteRange(from, through);
-    // What is lost is counted once.
-    for (const seq of deadWithin(life.dead, from, through)) life.dead.delete(seq);
+    lose(life, from, through);
     if (life.last < through) life.last = through;
     this.unnamed.push({ life: life.ordinal, epoch: life.epoch, from, through, why });
   }
@@ -242,6 +243,13 @@ function applyRange(life: Life, group: Marks, from: number, through: number): vo
       life.dead.set(seq, group.code);
       life.reopened.delete(seq);
     }
+}
+
+function lose(life: Life, from: number, through: number): void {
+  for (const set of [life.handed, life.settled, life.lost]) set.add(from, through);
+  life.reopened.deleteRange(from, through);
+  // What is lost is counted once.
+  for (const seq of deadWithin(life.dead, from, through)) life.dead.delete(seq);
 }
 
 function forget(life: Life, from: number, through: number): void {
