@@ -63,8 +63,9 @@ function naive(context: RowContext, kind: 'memory' | 'renumber'): Promise<RowRes
   return randomKills({ ...context, program }, { brokerFaults: 'none', drainMs: DRAIN_MS });
 }
 
-const MARKED = 'ledger.release(life, effect.seq)';
-const UNMARKED = "this.#perform(attached, attached.flight.releasedOnDisk(effect.seq) ?? { kind: 'none' }, packets)";
+const MARKED = 'ledger.release(effect.life, effect.seq)';
+const UNMARKED =
+  "this.#perform(attached, attached.lanes.flight.releasedOnDisk(effect.life, effect.seq) ?? { kind: 'none' }, packets)";
 
 /** fieldpost as it is built, but for one step: PUBREL leaves at once, and that it left is never written. */
 async function releasedUnmarked(context: RowContext): Promise<RowResult> {
