@@ -1,6 +1,8 @@
 // Makes docs/COMMANDS.md from the commands themselves: what each takes, answers and may say instead.
+import * as v from 'valibot';
 import { type Command } from '../src/command/command.ts';
 import { jsonSchemaOf } from '../src/command/json-schema.ts';
+import { COMMAND_EXAMPLES } from './command-examples.ts';
 import { DESK_ERRORS } from '../src/command/desk-errors.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -43,9 +45,19 @@ function commandSection({ name, changes, dangerous, summary, args, result, error
   return [
     `## \`${name}\`\n\n${summary} ${policyText(changes, dangerous)}\n`,
     taken.length === 0 ? 'No arguments.\n' : table('argument', taken),
+    ...(taken.length === 0 && !changes ? [] : [exampleText(name, args)]),
     given.length === 0 ? 'The result is an empty object.\n' : table('result', given),
     ...(codes.length === 0 ? [] : [`| \`error.code\` | meaning |\n|---|---|\n${codes.join('')}`]),
   ].join('\n');
+}
+
+/** Throws when the page would show a request that the command does not take. */
+function exampleText(name: string, schema: v.GenericSchema): string {
+  const args = new Map<string, object>(Object.entries(COMMAND_EXAMPLES)).get(name);
+  if (args === undefined) throw new Error(`the command ${name} has no example: add one to .ci/command-examples.ts`);
+  v.assert(schema, structuredClone(args));
+  const payload = Object.keys(args).length === 0 ? {} : { args };
+  return `Example: to \`…/down/command/${name}/r1\` the payload \`${JSON.stringify(payload)}\`.\n`;
 }
 
 function policyText(changes: boolean, dangerous?: true): string {

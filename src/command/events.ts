@@ -4,8 +4,8 @@
  * names as a gap.
  */
 import * as v from 'valibot';
-import { count, document, listOf, text } from './answers.ts';
-import { type Command, defineCommand } from './command.ts';
+import { count, listOf, text } from './answers.ts';
+import { type Command, CommandFailure, defineCommand } from './command.ts';
 
 /** What these commands work on: the delivery's own care for its events. */
 export interface EventsDesk {
@@ -53,12 +53,21 @@ const statResult = v.strictObject({
   ),
   bytes: count('Bytes that the ledger uses.'),
   refused: count('Events that were refused since the start.'),
-  sent: document(
-    'Since the start: `handed` over, `in_flight` now, `unheard` (nobody was subscribed), `forbidden` streams.',
-  ),
-  receipts: document(
-    '`on`; the newest receipt (`epoch`, `through`); how many were `taken`, `refused` and why (`refusal`), `reopened`.',
-  ),
+  sent: v.strictObject({
+    handed: count('Handed over since the start.'),
+    in_flight: count('On their way now.'),
+    unheard: count('Handed over since the start while nobody was subscribed.'),
+    forbidden: listOf('Streams that an access rule of the broker refuses now.', v.string()),
+  }),
+  receipts: v.strictObject({
+    on: v.pipe(v.boolean(), v.description('Whether `ledger.receipts` is on.')),
+    epoch: v.exactOptional(text('Epoch of the newest receipt that was taken since the start.')),
+    through: count('What that one covers; 0 before the first.'),
+    taken: count('Receipts taken since the start.'),
+    refused: count('Receipts refused since the start.'),
+    refusal: v.exactOptional(text('Why the newest receipt was refused; left out when it was taken.')),
+    reopened: count('Events that a receipt asked to have sent again.'),
+  }),
 });
 
 export function eventsCommands(events: EventsDesk): readonly Command[] {
@@ -95,12 +104,13 @@ export function eventsCommands(events: EventsDesk): readonly Command[] {
       summary: 'Sends events of a range again, as far as they are kept.',
       args: v.strictObject({ epoch, from: seq, to: seq }),
       result: v.strictObject({ epoch: text('Epoch of the range.'), events: count('How many are sent again.') }),
+      errors: { 'events.unknown': 'Nothing is kept of that epoch.' },
       run: ({ epoch: of, from, to }) => {
         if (to < from || to - from >= REPLAY_MAX) {
           throw new Error(`to must be from up to ${REPLAY_MAX - 1} more, got ${from} to ${to}`);
         }
         const done = events.replay(of, from, to);
-        if (done === undefined) throw new Error(`nothing is kept of epoch ${of ?? ''}`);
+        if (done === undefined) throw new CommandFailure('events.unknown', `nothing is kept of epoch ${of ?? ''}`);
         return done;
       },
     }),
@@ -119,8 +129,9 @@ export function eventsCommands(events: EventsDesk): readonly Command[] {
       summary: 'Gives a dead letter up for good; a ledger.gap event names it.',
       args: v.strictObject({ epoch, seq }),
       result: v.strictObject({ abandoned: count('Its sequence.') }),
+      errors: { 'events.unknown': 'There is no such dead letter.' },
       run: ({ epoch: of, seq: one }) => {
-        if (!events.abandon(of, one)) throw new Error(`there is no dead letter ${one}`);
+        if (!events.abandon(of, one)) throw new CommandFailure('events.unknown', `there is no dead letter ${one}`);
         return { abandoned: one };
       },
     }),

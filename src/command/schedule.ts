@@ -5,6 +5,7 @@
  */
 import { reasonOf } from '../fault.ts';
 import type { Chance, Clock, Cron, CronTimer, Log, StateStore, Timer } from '../ports.ts';
+import { CommandFailure } from './command.ts';
 import type { CommandDesk } from './desk.ts';
 import { type Awaited, lookMissed } from './missed.ts';
 import { ScheduleMemory } from './schedule-memory.ts';
@@ -121,16 +122,23 @@ export class Schedule {
   }
 
   /**
-   * Throws when there is no such entry, when it is one that the clock does not run yet either (an entry may run this one), or when
+   * Throws a `CommandFailure` when there is no such entry, when it is one that the clock does not run yet either (an entry may run this one), or when
    * it would run entries itself: two of those would run each other for ever.
    */
   runNow(index: number): Readonly<Record<string, unknown>> {
     const slot = this.#slots[index];
-    if (slot === undefined) throw new Error(`there is no entry ${index}; the schedule has ${this.#slots.length}`);
+    if (slot === undefined) {
+      throw new CommandFailure(
+        'schedule.unknown',
+        `there is no entry ${index}; the schedule has ${this.#slots.length}`,
+      );
+    }
     const { command } = slot.entry;
-    if (command === 'schedule.run') throw new Error(`entry ${index} runs entries itself: only the clock runs it`);
+    if (command === 'schedule.run') {
+      throw new CommandFailure('schedule.held-back', `entry ${index} runs entries itself: only the clock runs it`);
+    }
     const refusal = this.#refusalOf(slot);
-    if (refusal !== undefined) throw new Error(`entry ${index}: ${refusal}`);
+    if (refusal !== undefined) throw new CommandFailure('schedule.held-back', `entry ${index}: ${refusal}`);
     return { index, command, id: this.#run(index, slot) };
   }
 

@@ -34,7 +34,7 @@ const ASKED: Readonly<Record<CommandName, readonly [args: Document, code?: strin
   'events.dead': [{}],
   'events.replay': [{ from: 1, to: 1 }],
   'events.retry': [{}],
-  'events.abandon': [{ seq: 1 }, 'command.failed'],
+  'events.abandon': [{ seq: 1 }, 'events.unknown'],
   'sensor.list': [{}],
   'sensor.read': [{ sensor: 'pump' }],
   'sensor.restart': [{ sensor: 'pump' }],

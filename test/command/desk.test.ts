@@ -32,6 +32,10 @@ test('events commands take what they say and nothing else', async (t) => {
   assert.deepEqual(await asked('events.retry/1', {}), { events: 5 });
   assert.deepEqual(await asked('events.abandon/1', { seq: 7 }), { abandoned: 7 });
   assert.equal(await asked('events.abandon/2', { seq: 8 }), 'there is no dead letter 8');
+  const errorCode = async (topic: string, args: object): Promise<unknown> =>
+    ((await ask(topic, JSON.stringify({ args }))).document['error'] as { code: string }).code;
+  assert.equal(await errorCode('events.abandon/3', { seq: 8 }), 'events.unknown');
+  assert.equal(await errorCode('events.replay/6', { from: 1, to: 2, epoch: 'GONE' }), 'events.unknown');
 });
 
 test('the same request again gets the same answer and runs nothing; another one by that id is rejected', async (t) => {

@@ -8,7 +8,7 @@ import { systemCron } from '../../src/platform/cron.ts';
 import type { Cron, StateStore } from '../../src/ports.ts';
 import { HandClock } from '../sensor-rig.ts';
 import { keptLog } from '../serial-rig.ts';
-import { type Ask, asker, timeAfter } from './asker.ts';
+import { type Ask, asker, notWanted, timeAfter } from './asker.ts';
 
 interface Bench {
   readonly clock: HandClock;
@@ -80,9 +80,13 @@ test('schedule.run runs an entry now, with its arguments, under an id of its own
 });
 
 test('schedule.run refuses what is no entry, and entries that would run each other for ever', async () => {
-  const { ask, ran } = await bench([PING, { ...PING, command: 'schedule.run', args: { index: 1 } }]);
+  const { ask, ran, schedule } = await bench([PING, { ...PING, command: 'schedule.run', args: { index: 1 } }]);
   assert.equal(await ask('schedule.run', { index: 2 }), 'there is no entry 2; the schedule has 2');
   assert.equal(await ask('schedule.run', { index: 1 }), 'entry 1 runs entries itself: only the clock runs it');
+  const run = scheduleCommands(() => schedule).find(({ name }) => name === 'schedule.run');
+  const context = { id: 'x', by: undefined, progress: () => Promise.resolve(), afterAnswer: notWanted };
+  assert.throws(() => run?.run({ index: 2 }, context), { code: 'schedule.unknown', status: 'failed' });
+  assert.throws(() => run?.run({ index: 1 }, context), { code: 'schedule.held-back', status: 'failed' });
   assert.equal(await ask('schedule.run'), 'args/index: must be given');
   for (const wrong of [-1, 0.5, 10_000]) {
     const said = `args/index: must be a whole number, 0 to 9999, got ${wrong}`;
