@@ -8,7 +8,7 @@ import { certificateStatusCommand } from '../../src/command/certificate-status.t
 import { infoGetCommand } from '../../src/command/info-get.ts';
 import { metricsGetCommand } from '../../src/command/metrics-get.ts';
 import { certificateTexts } from '../../src/platform/certificate-texts.ts';
-import { processFigures } from '../../src/platform/process-figures.ts';
+import { lateMs, processFigures } from '../../src/platform/process-figures.ts';
 import type { CertificateText, HostReading, ProcessFigures } from '../../src/ports.ts';
 import { makeDevelopmentCertificates } from '../../src/workbench/certificates.ts';
 import { temporaryDirectory } from '../rig/temp.ts';
@@ -125,4 +125,14 @@ test('a large bundle of authorities is cut off, and says so', async () => {
     more: number;
   };
   assert.deepEqual([certificates.length, more, certificates[0]?.days], [32, 118, -2]);
+});
+
+test('how late timers were is said in hundredths of a millisecond, and in no more digits', () => {
+  const between = [20_390_000, 20_394_999, 20_000_000, 19_000_000, 1_234_567_890];
+  assert.deepEqual(between.map(lateMs), [0.39, 0.39, 0, 0, 1214.57]);
+  const long = Array.from({ length: 5000 }, (_, hundredths) => lateMs(20_000_000 + hundredths * 10_000));
+  assert.deepEqual(
+    long.filter((late) => String(late).length > 5),
+    [],
+  );
 });
