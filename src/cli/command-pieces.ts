@@ -9,6 +9,13 @@ type Document = Readonly<Record<string, unknown>>;
 /** Sixteen times what a device sends. */
 const BYTES_MAX = 16 * 1024 * 1024;
 
+/** What a result stands for. */
+export interface Whole {
+  readonly bytes: Buffer;
+  /** By the sha256 that the answer names. */
+  readonly isChecked: boolean;
+}
+
 export class Pieces {
   readonly #pieces = new Map<number, Buffer>();
   #bytes = 0;
@@ -26,14 +33,18 @@ export class Pieces {
   }
 
   /** The whole that a final result stands for; a text: why there is none. */
-  whole(result: unknown): Buffer | string {
-    const { data, chunks, sha256 } = (typeof result === 'object' && result !== null ? result : {}) as Document;
-    if (typeof data === 'string') return Buffer.from(data, 'base64');
+  whole(result: unknown): Whole | string {
+    const { data, csr, chunks, sha256 } = (typeof result === 'object' && result !== null ? result : {}) as Document;
+    if (typeof data === 'string') return { bytes: Buffer.from(data, 'base64'), isChecked: false };
+    // The text of a file, as openssl wants it.
+    if (typeof csr === 'string') return { bytes: Buffer.from(csr, 'utf8'), isChecked: false };
     if (typeof chunks !== 'number') return 'the result is whole in the answer: there is nothing to put together';
     const sound = [...this.#pieces].filter(([index]) => index < chunks).sort(([one], [other]) => one - other);
     if (sound.length < chunks) return `${chunks - sound.length} of ${chunks} pieces did not come: ask again`;
     const whole = Buffer.concat(sound.map(([, piece]) => piece));
-    return sha256Of(whole) === sha256 ? whole : 'the pieces do not come to the sha256 of the answer: ask again';
+    return sha256Of(whole) === sha256
+      ? { bytes: whole, isChecked: true }
+      : 'the pieces do not come to the sha256 of the answer: ask again';
   }
 }
 

@@ -25,6 +25,7 @@ function memberText(key: string, value: unknown, depth: number): string {
     const within = Object.entries(value).map(([name, each]) => memberText(name, each, depth + 1));
     return within.length === 0 ? `${start} none\n` : `${start}\n${within.join('')}`;
   }
+  if (typeof value === 'string' && value.trimEnd().includes('\n')) return `${start}\n${blockText(value, depth + 1)}`;
   if (!Array.isArray(value)) return `${start} ${plain(value)}\n`;
   if (value.length === 0) return `${start} none\n`;
   // A list is told one item a line: short objects and rows stay whole.
@@ -33,6 +34,12 @@ function memberText(key: string, value: unknown, depth: number): string {
 
 function isMembers(value: unknown): value is Members {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** A text of several lines, as a certificate is. Indented, so that no line of it looks like one of ours. */
+function blockText(text: string, depth: number): string {
+  const lines = text.slice(0, TEXT_LETTERS_MAX).trimEnd().split(/\r?\n/);
+  return lines.map((line) => `${'  '.repeat(depth)}${plain(line)}\n`).join('');
 }
 
 /** Escape sequences could rewrite what stands on the screen. */

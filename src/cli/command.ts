@@ -18,7 +18,7 @@ import type { LinkCredentials } from '../platform/mqtt-link.ts';
 import type { InboundMessage } from '../ports-broker.ts';
 import { readArguments } from './command-arguments.ts';
 import { exchange, type Exchange } from './command-exchange.ts';
-import { Pieces, withoutBytes } from './command-pieces.ts';
+import { Pieces, type Whole, withoutBytes } from './command-pieces.ts';
 import { nextNumber, signByKey } from './command-signature.ts';
 import { responseText } from './command-text.ts';
 import { EXIT } from './exit.ts';
@@ -90,13 +90,13 @@ export async function commandCommand(args: readonly string[]): Promise<number> {
 }
 
 /** For nobody else's eyes: a diagnosis has names and addresses in it. */
-function writeOut(path: string, whole: Buffer | string, tell: (sentence: string) => void): number {
+function writeOut(path: string, whole: Whole | string, tell: (sentence: string) => void): number {
   if (typeof whole === 'string') {
     tell(`${path} is not written: ${whole}`);
     return EXIT.failed;
   }
-  writeFileSync(path, whole, { mode: 0o600 });
-  tell(`${path}: ${whole.length} bytes, checked`);
+  writeFileSync(path, whole.bytes, { mode: 0o600 });
+  tell(`${path}: ${whole.bytes.length} bytes${whole.isChecked ? ', checked' : ''}`);
   return EXIT.done;
 }
 

@@ -86,3 +86,22 @@ test('what a device says can not steer the terminal of whoever reads it', () => 
   assert.match(text, /^pump-42 ping failed: command\.failed: a\ufffd\[2Jb/);
   assert.match(text, /\n {2}text: grün\n/);
 });
+
+test('a text of several lines is shown as lines, none of which can be taken for one of ours or steers the terminal', () => {
+  const pem = '-----BEGIN X-----\nAAAA\u001b[2J\r\npump-42 ping succeeded\n-----END X-----\n';
+  const text = responseText('pump-42', {
+    command: 'certificate.csr',
+    status: 'succeeded',
+    result: { csr: pem, key: 'k' },
+  });
+  assert.deepEqual(text.split('\n'), [
+    'pump-42 certificate.csr succeeded',
+    '  csr:',
+    '    -----BEGIN X-----',
+    '    AAAA\ufffd[2J',
+    '    pump-42 ping succeeded',
+    '    -----END X-----',
+    '  key: k',
+    '',
+  ]);
+});

@@ -17,7 +17,7 @@ test('pieces in any order, some of them twice, come to what was sent', async () 
   const { told, result } = await sent();
   const pieces = new Pieces();
   for (const one of [...told, ...told].reverse()) assert.equal(pieces.take(one), true);
-  assert.deepEqual(pieces.whole(result), CONTENT);
+  assert.deepEqual(pieces.whole(result), { bytes: CONTENT, isChecked: true });
 });
 
 test('a piece that is missing or changed is told, and so is a whole that is another', async () => {
