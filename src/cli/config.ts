@@ -37,6 +37,8 @@ interface Look {
   readonly patch: Table;
   readonly keeper: Keeper;
   readonly overlaid: readonly Overlaid[];
+  /** What is on trial, over the file; undefined: nothing is, or its overlay can not be read. */
+  readonly onTrial: readonly Overlaid[] | undefined;
   /** What commands have changed could be read. */
   readonly isWhole: boolean;
 }
@@ -85,14 +87,20 @@ async function lookAt(file: string, base: BaseFile, what: string): Promise<Look>
     throw new Fault('state.disk', `${place} can not be read; "config drop" takes it away, and ${file} holds`);
   }
   const patch = overlay?.patch ?? {};
+  const { trial } = keeper.state;
+  const tried = trial === null ? undefined : await store.overlay(trial);
+  const onTrial = tried === undefined ? undefined : overlaidBy(base, tried.patch);
+  return { file, base, patch, keeper, overlaid: overlaidBy(base, patch), onTrial, isWhole };
+}
+
+function overlaidBy(base: BaseFile, patch: Table): readonly Overlaid[] {
   const effective = withOverlay(base, patch);
-  const overlaid = leavesOf(patch).map((leaf) => ({
+  return leavesOf(patch).map((leaf) => ({
     pointer: pointerOf(leaf),
     base: valueAt(base.value, leaf),
     effective: valueAt(effective, leaf),
     allowed: mayChange(leaf, base.config),
   }));
-  return { file, base, patch, keeper, overlaid, isWhole };
 }
 
 /** False: told why not. */
@@ -111,22 +119,30 @@ function adopt({ file, base, patch }: Look): boolean {
   }
 }
 
-async function tell({ keeper, overlaid }: Look, json: boolean, done: string | undefined): Promise<number> {
+async function tell({ keeper, overlaid, onTrial }: Look, json: boolean, done: string | undefined): Promise<number> {
   const { good, trial } = keeper.state;
   if (json) {
-    const document = { revision: good.revision, trial: trial?.revision ?? null, overlaid, done: done !== undefined };
-    await print(`${JSON.stringify(document)}\n`);
+    const tried = trial === null ? null : (onTrial ?? null);
+    const members = { revision: good.revision, trial: trial?.revision ?? null, overlaid, onTrial: tried };
+    await print(`${JSON.stringify({ ...members, done: done !== undefined })}\n`);
     return EXIT.done;
   }
-  const lines = overlaid.map(({ pointer, base, effective, allowed }) =>
+  const lines = linesOf(overlaid);
+  if (trial !== null) {
+    const what = onTrial?.length === 0 ? ': the file alone' : '';
+    lines.push(`revision ${trial.revision} is on trial${what}`, ...linesOf(onTrial ?? []).map((line) => `  ${line}`));
+  }
+  if (lines.length === 0) lines.push('no command has changed the configuration');
+  await print(`${(done === undefined ? lines : [...lines, done]).join('\n')}\n`);
+  return EXIT.done;
+}
+
+function linesOf(overlaid: readonly Overlaid[]): string[] {
+  return overlaid.map(({ pointer, base, effective, allowed }) =>
     allowed
       ? `${pointer}: ${textOf(base)} -> ${textOf(effective)}`
       : `${pointer}: ${textOf(base)} (an overlay that /remote/allow no longer lets count)`,
   );
-  if (trial !== null) lines.push(`revision ${trial.revision} is on trial`);
-  if (lines.length === 0) lines.push('no command has changed the configuration');
-  await print(`${(done === undefined ? lines : [...lines, done]).join('\n')}\n`);
-  return EXIT.done;
 }
 
 function textOf(value: unknown): string {
