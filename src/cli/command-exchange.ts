@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Fault, reasonOf } from '../fault.ts';
 import { type LinkCredentials, mqttLinkOpener } from '../platform/mqtt-link.ts';
 import type { InboundMessage, Link, LinkEnd, LinkOpening } from '../ports-broker.ts';
+import type { Wait } from './command-wait.ts';
 
 export interface Exchange {
   readonly url: string;
@@ -22,7 +23,7 @@ export interface Exchange {
   readonly statusTopic: string | undefined;
   /** The payload, made once, when a link is there. */
   readonly request: (status: Buffer | undefined) => Promise<Buffer>;
-  readonly withinMs: number;
+  readonly wait: Wait;
   /** True: that was the last of them. */
   readonly onAnswer: (message: InboundMessage) => boolean;
   readonly tell: (sentence: string) => void;
@@ -35,11 +36,11 @@ const CONNECT_MS = 10_000;
 
 /** Resolves true when the last answer came, false when the time was over before. Rejects with a Fault `broker.…`. */
 export async function exchange(options: Exchange): Promise<boolean> {
-  const untilMs = performance.now() + options.withinMs;
+  const time = new Time(options.wait);
   const opener = mqttLinkOpener(() => options.credentials);
   let payload: Buffer | undefined;
-  for (let attempt = 0; attempt === 0 || performance.now() < untilMs; attempt += 1) {
-    const turn = new Turn(options);
+  for (let attempt = 0; attempt === 0 || time.leftMs > 0; attempt += 1) {
+    const turn = new Turn(options, time);
     const opening = await opener.open(targetOf(options), turn.listener);
     if (opening.kind === 'refused') {
       if (attempt === 0) throw unreachable(opening);
@@ -48,8 +49,8 @@ export async function exchange(options: Exchange): Promise<boolean> {
       continue;
     }
     try {
-      payload ??= await turn.prepare(opening.link, untilMs);
-      if (await turn.ask(opening.link, payload, untilMs, attempt > 0)) return true;
+      payload ??= await turn.prepare(opening.link);
+      if (await turn.ask(opening.link, payload, attempt > 0)) return true;
     } catch (error) {
       // A link that has gone is made anew; what the broker forbids it will forbid again.
       if (turn.ended === undefined) throw asFault(error);
@@ -63,9 +64,26 @@ export async function exchange(options: Exchange): Promise<boolean> {
   return false;
 }
 
+/** What is left of it: a device that has answered is given longer. */
+class Time {
+  readonly #startMs = performance.now();
+  readonly #wait: Wait;
+  isHeard = false;
+
+  constructor(wait: Wait) {
+    this.#wait = wait;
+  }
+
+  get leftMs(): number {
+    const { answerMs, endMs } = this.#wait;
+    return this.#startMs + (this.isHeard ? endMs : answerMs) - performance.now();
+  }
+}
+
 /** One link's part of it. */
 class Turn {
   readonly #options: Exchange;
+  readonly #time: Time;
   #status: ((payload: Buffer) => void) | undefined;
   #done: (done: boolean) => void = () => undefined;
   #fail: (error: Error) => void = () => undefined;
@@ -73,8 +91,9 @@ class Turn {
   #heard = false;
   ended: LinkEnd | undefined;
 
-  constructor(options: Exchange) {
+  constructor(options: Exchange, time: Time) {
     this.#options = options;
+    this.#time = time;
     this.#over = new Promise((resolve, reject) => {
       this.#done = resolve;
       this.#fail = reject;
@@ -97,32 +116,33 @@ class Turn {
 
   #heardOf(message: InboundMessage): void {
     this.#heard = true;
+    this.#time.isHeard = true;
     if (this.#options.onAnswer(message)) this.#done(true);
   }
 
-  async prepare(link: Link, untilMs: number): Promise<Buffer> {
+  async prepare(link: Link): Promise<Buffer> {
     const { statusTopic, request } = this.#options;
     if (statusTopic === undefined) return request(undefined);
     const status = new Promise<Buffer>((resolve) => {
       this.#status = resolve;
     });
     await link.subscribe(statusTopic, 1);
-    const waitMs = Math.min(STATUS_MS, untilMs - performance.now());
+    const waitMs = Math.min(STATUS_MS, this.#time.leftMs);
     const found = await this.#within(status, waitMs);
     if (found === undefined) throw new Fault('broker.unreachable', `there is no status on ${statusTopic}`);
     return request(found);
   }
 
   /** `isAgain`: on a broker that was away the device may be missing as yet, and what nobody is subscribed to is lost. */
-  async ask(link: Link, payload: Buffer, untilMs: number, isAgain: boolean): Promise<boolean> {
+  async ask(link: Link, payload: Buffer, isAgain: boolean): Promise<boolean> {
     await link.subscribe(this.#options.answers, 1);
     for (;;) {
-      const leftMs = untilMs - performance.now();
+      const { leftMs } = this.#time;
       await this.#publish(link, payload, leftMs);
       const isOver = await this.#within(this.#over, isAgain ? Math.min(REPEAT_MS, leftMs) : leftMs);
       if (isOver !== undefined) return isOver;
-      if (performance.now() >= untilMs) return false;
-      if (this.#heard) return (await this.#within(this.#over, untilMs - performance.now())) ?? false;
+      if (this.#heard) return (await this.#within(this.#over, this.#time.leftMs)) ?? false;
+      if (this.#time.leftMs <= 0) return false;
     }
   }
 

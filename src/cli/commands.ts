@@ -51,7 +51,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'command',
     usage:
-      'NAME [KEY=VALUE ...] --device ID|--group NAME --url URL [--ca FILE --cert FILE --private-key FILE] [--sign KEYFILE [--signer-counter FILE]] [--within 30s] [--by NAME] [--out FILE] [--prefix fp/v1] [--protocol 5|4] [--json]',
+      'NAME [KEY=VALUE ...] --device ID|--group NAME --url URL [--ca FILE --cert FILE --private-key FILE] [--sign KEYFILE [--signer-counter FILE]] [--within 30s] [--id ID] [--by NAME] [--out FILE] [--prefix fp/v1] [--protocol 5|4] [--json]',
     summary: 'ask a device for something, and show how it goes; a value is JSON, a text, or @FILE',
     load: async () => (await import('./command.ts')).commandCommand,
   },

@@ -3,9 +3,11 @@
  * ssh-keygen, to one device and to a group, and each exit status.
  */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test, type TestContext } from 'node:test';
+import { after, test, type TestContext } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { Child } from '../../src/workbench/child.ts';
 import { makeSshKey, type SshKeyPair } from '../rig/ssh.ts';
@@ -13,7 +15,11 @@ import { until } from '../rig/wait.ts';
 import { setStage, type Stage } from './stage.ts';
 
 const DEADLINE_MS = 20_000;
+/** Requests that nobody answers are kept there. */
+const HOME = mkdtempSync(join(tmpdir(), 'fieldpost-operator-'));
 const PROGRAM = join(import.meta.dirname, '../../dist/fieldpost.mjs');
+
+after(() => rmSync(HOME, { recursive: true, force: true }));
 
 type Document = Readonly<Record<string, unknown>>;
 
@@ -55,7 +61,8 @@ async function setOperator(t: TestContext, change: Document = {}): Promise<Opera
 }
 
 async function run(args: readonly string[]): Promise<Said> {
-  const child = new Child({ command: process.execPath, args: [PROGRAM, 'command', ...args] });
+  const env = { XDG_STATE_HOME: HOME };
+  const child = new Child({ command: process.execPath, args: [PROGRAM, 'command', ...args], env });
   const { code } = await child.exited;
   return { code, out: child.outLines, err: child.lines.join('\n') };
 }
@@ -127,7 +134,14 @@ test('asks a group and shows each answer; a group in which nobody is does not an
 test('says that there is no broker, no answer, no permission, no identity, and what is wrong with the line', async (t) => {
   const { ask, agent, directory, broker } = await setOperator(t);
   const nobody = await ask('ping', '--device', 'pump-43', '--within', '1s');
-  assert.deepEqual([nobody.code, /pump-43 has not answered/.test(nobody.err)], [69, true], nobody.err);
+  assert.deepEqual(
+    [
+      nobody.code,
+      /pump-43 has not answered .* within 1s; .* or the broker's rules .*; ask again with --id /.test(nobody.err),
+    ],
+    [69, true],
+    nobody.err,
+  );
   await agent.term();
   const url = ['--url', `mqtts://127.0.0.1:${broker.port}`];
   const tls = join(directory, 'tls');
@@ -148,6 +162,9 @@ test('says that there is no broker, no answer, no permission, no identity, and w
     [/--within: must be a duration/, ['ping', ...TO, ...url, ...ca, '--within', '1d']],
     [/--device: must be 1 to 64/, ['ping', '--device', 'a/b', ...url, ...ca]],
     [/--protocol: must be 5 or 4/, ['ping', ...TO, ...url, ...ca, '--protocol', '3']],
+    [/--id 01J: there is no open request/, ['ping', ...TO, ...url, ...ca, '--id', '01J']],
+    [/--id: must be the id of a request/, ['ping', ...TO, ...url, ...ca, '--id', '../01J']],
+    [/without arguments and --sign/, ['ping', 'for=1m', ...TO, ...url, ...ca, '--id', '01J']],
     [/goes with --sign/, ['ping', ...TO, ...url, ...ca, '--signer-counter', 'x']],
     [/Unknown option '--devise'/, ['ping', '--devise', 'x']],
   ];

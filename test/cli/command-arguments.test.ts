@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { readArguments } from '../../src/cli/command-arguments.ts';
 import { nextNumber } from '../../src/cli/command-signature.ts';
 import { responseText } from '../../src/cli/command-text.ts';
+import { waitOf } from '../../src/cli/command-wait.ts';
 import { temporaryDirectory } from '../rig/temp.ts';
 
 test('a value is JSON where it is JSON, text where it is not, and a file where it says so', async (t) => {
@@ -104,4 +105,16 @@ test('a text of several lines is shown as lines, none of which can be taken for 
     '  key: k',
     '',
   ]);
+});
+
+test('a change on trial is waited for until it ends, and its request expires all the same', () => {
+  const half = { answerMs: 30_000, endMs: 30_000 };
+  assert.deepEqual(waitOf(undefined, 'ping', { within: '10m' }), half);
+  assert.deepEqual(waitOf(undefined, 'config.set', {}), { answerMs: 30_000, endMs: 660_000 });
+  assert.deepEqual(waitOf(undefined, 'config.rollback', { within: '2m' }), { answerMs: 30_000, endMs: 180_000 });
+  assert.deepEqual(waitOf(undefined, 'config.set', { within: 'soon' }), { answerMs: 30_000, endMs: 660_000 });
+  assert.deepEqual(waitOf(undefined, 'config.set', { within: '9d' }).endMs, 3_660_000);
+  assert.deepEqual(waitOf(undefined, 'certificate.install', {}).endMs, 120_000);
+  assert.deepEqual(waitOf('30s', 'config.set', {}), half);
+  assert.throws(() => waitOf('1d', 'ping', {}), /--within: must be a duration/);
 });

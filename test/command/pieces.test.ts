@@ -29,7 +29,7 @@ test('a piece that is missing or changed is told, and so is a whole that is anot
   for (const one of others) pieces.take(one);
   assert.equal(pieces.whole(result), '1 of 4 pieces did not come: ask again');
   pieces.take(first ?? {});
-  assert.match(String(pieces.whole({ ...result, sha256: 'ff' })), /do not come to the sha256/);
-  assert.match(String(pieces.whole({ state: 'ok' })), /nothing to put together/);
+  assert.match(JSON.stringify(pieces.whole({ ...result, sha256: 'ff' })), /do not come to the sha256/);
+  assert.match(JSON.stringify(pieces.whole({ state: 'ok' })), /nothing to put together/);
   assert.equal(pieces.take({}), false);
 });
