@@ -16,10 +16,12 @@ const EPOCHS_MAX = 8;
 /** Intervals kept for one source epoch. A sensor that counts without gaps needs one. */
 const INTERVALS_MAX = 128;
 /**
- * Content digests kept for each of a sensor's newest source epochs: more than a sensor sends before it waits for an answer.
- * With the most sensors that a device can have they are some 360 KiB of each segment.
+ * Content digests kept of all sensors, some 90 KB of each segment: a pump whose answer was lost sells on, and says what it has
+ * not heard of a thousand sales later.
  */
-const DIGESTS_MAX = 128;
+const DIGESTS_MAX = 4096;
+/** Of each source epoch at the least, however many sensors share. */
+const DIGESTS_LEAST = 128;
 /** The one that counts, and the one before: what was said before a restart is repeated after it. */
 const EPOCHS_WITH_DIGESTS = 2;
 
@@ -74,7 +76,8 @@ export class Sources {
     for (const older of [...epochs.values()].slice(0, -EPOCHS_WITH_DIGESTS)) older.digests.clear();
     entry.used.add(seq);
     entry.digests.set(seq, digest);
-    dropOldest(entry.digests, DIGESTS_MAX);
+    const share = Math.floor(DIGESTS_MAX / (EPOCHS_WITH_DIGESTS * this.#sensors.size));
+    dropOldest(entry.digests, Math.max(DIGESTS_LEAST, share));
     dropOldest(epochs, EPOCHS_MAX);
     if (entry.used.pieces > INTERVALS_MAX) dropLowest(entry);
   }

@@ -67,9 +67,8 @@ test('a repeat is known at once, while the first is being written, and after a r
   await appendSales(ledger, 100, 900);
   await ledger.close();
   const reopened = await openLedger(directory);
-  assert.equal((await reopened.append(sale(7))).kind, 'conflict', 'its content is no longer kept: not guessed at');
+  assert.equal((await reopened.append(sale(7))).kind, 'repeat');
   assert.equal((await reopened.append(sale(8))).kind, 'accepted');
-  assert.equal((await reopened.append(sale(800))).kind, 'repeat');
   assert.equal((await reopened.append(sale(900))).kind, 'repeat');
   assert.equal((await reopened.append(sale(900, 1))).kind, 'conflict');
   assert.equal((await reopened.append(sale(7, 70, 'b2'))).kind, 'accepted');

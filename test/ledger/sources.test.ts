@@ -21,13 +21,26 @@ test('a new board that counts its restarts from 1 again: no number of its sales 
 test('a used number whose content is no longer kept is no repeat: after a new board, and after a counter that wraps', () => {
   const digestOf = (ml: number): string => contentDigest('sale', 'delivery', sale(ml).data);
   const sources = new Sources();
-  for (let n = 1; n <= 500; n += 1) sources.add('pump', '1', n, digestOf(n));
+  for (let n = 1; n <= 3000; n += 1) sources.add('pump', '1', n, digestOf(n));
   const again = new Sources(sources.snapshot());
-  const verdicts = Array.from({ length: 500 }, (_, at) => again.judge('pump', '1', at + 1, digestOf(7000)));
+  const verdicts = Array.from({ length: 3000 }, (_, at) => again.judge('pump', '1', at + 1, digestOf(7000)));
   assert.deepEqual([...new Set(verdicts)], ['unknown', 'conflict']);
-  // A sensor that has not heard of its newest hundred says them again.
-  for (let n = 401; n <= 500; n += 1) assert.equal(again.judge('pump', '1', n, digestOf(n)), 'repeat');
-  assert.equal(again.judge('pump', '1', 501, digestOf(501)), 'new');
+  // A sensor that was not answered goes on, and says again what it has not heard of much later.
+  for (let n = 1001; n <= 3000; n += 1) assert.equal(again.judge('pump', '1', n, digestOf(n)), 'repeat');
+  assert.equal(again.judge('pump', '1', 3001, digestOf(3001)), 'new');
+});
+
+test('sensors that number their events share what is kept of contents, and each keeps some', () => {
+  const digestOf = (ml: number): string => contentDigest('sale', 'delivery', sale(ml).data);
+  const sources = new Sources();
+  for (let n = 1; n <= 300; n += 1)
+    for (let pump = 0; pump < 64; pump += 1) sources.add(`pump-${pump}`, '1', n, digestOf(n));
+  const again = new Sources(sources.snapshot());
+  for (const pump of [0, 63]) {
+    for (let n = 173; n <= 300; n += 1) assert.equal(again.judge(`pump-${pump}`, '1', n, digestOf(n)), 'repeat');
+    assert.equal(again.judge(`pump-${pump}`, '1', 172, digestOf(172)), 'unknown');
+  }
+  assert.ok(JSON.stringify(sources.snapshot()).length < 400_000);
 });
 
 test('source numbers: exact within the bounds, never guessed at below them', () => {
