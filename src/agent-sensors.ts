@@ -8,7 +8,7 @@ import type { Chance, Clock, Cron, EventSink, Log, SampleSink, StateStore, Timer
 import type { LineOpener, OwedAnswers } from './ports-line.ts';
 import type { RememberedEvents } from './sensor/event-rules.ts';
 import { SensorMemory } from './sensor/memory.ts';
-import { recallEvents, recallsEvents } from './sensor/recall.ts';
+import { type EventText, recallEvents, recallsEvents } from './sensor/recall.ts';
 import { Sensor } from './sensor/sensor.ts';
 import { LineTaps } from './serial/line-taps.ts';
 import { type CreateLine, type Line, lineFactory } from './serial/line.ts';
@@ -77,7 +77,8 @@ export class AgentSensors {
   async start(newest: (count: number) => Promise<readonly Buffer[]>): Promise<void> {
     await this.#memory.open();
     const recalling = this.#config.sensors.filter(recallsEvents);
-    const events = recalling.length === 0 ? [] : await newest(RECALLED_EVENTS);
+    const texts = recalling.length === 0 ? [] : await newest(RECALLED_EVENTS);
+    const events = texts.map((text) => JSON.parse(text.toString('utf8')) as EventText);
     for (const sensor of recalling) recallEvents(sensor, events, this.#memoryOf(sensor.id));
     for (const sensor of this.all) sensor.start();
   }

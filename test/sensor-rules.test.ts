@@ -12,7 +12,7 @@ import type { EventRoute, EventRouteField } from '../src/sensor/config.ts';
 import { AT_REST, type EventMemory, judgeEvent, type RestState } from '../src/sensor/event-rule.ts';
 import { EventRules } from '../src/sensor/event-rules.ts';
 import { SensorMemory } from '../src/sensor/memory.ts';
-import { recallEvents } from '../src/sensor/recall.ts';
+import { type EventText, recallEvents } from '../src/sensor/recall.ts';
 import { Registers } from '../src/sensor/registers.ts';
 import type { Route } from '../src/sensor/route.ts';
 import { HandClock, keptMemory, pumpConfig } from './sensor-rig.ts';
@@ -197,17 +197,22 @@ test('an event that the ledger still writes is remembered by this process alone'
 test('the newest events say what was accepted since the document was written', () => {
   const kept = new Map<string, EventMemory>([['0/s/t', { slot: 1, values: { w: '1.0' } }]]);
   const at = (minute: number): string => new Date(NOON + minute * MINUTE).toISOString();
-  const event = (sensor: string, type: string, time: string, value: string): Buffer =>
-    Buffer.from(JSON.stringify({ sensor, stream: 's', type, time, data: { w: { value, quality: 'good' } } }));
+  const event = (sensor: string, type: string, time: string, value: string): EventText => ({
+    sensor,
+    stream: 's',
+    type,
+    time,
+    data: { w: { value, quality: 'good' } },
+  });
   const route = { event: routeOf({ every: MINUTE }, { monotonic: true }) };
   const config = { ...pumpConfig(ttySpec('/d')), id: 'p1', routes: [route] };
-  const texts = [
+  const newest = [
     event('p1', 't', at(1), '2.0'),
     event('p1', 't', at(2), '3.0'),
     event('p2', 't', at(3), '4.0'),
     event('p1', 'other', at(4), '5.0'),
   ];
-  recallEvents(config, texts, keptMemory(kept));
+  recallEvents(config, newest, keptMemory(kept));
   assert.deepEqual([...kept], [['0/s/t', { slot: NOON / MINUTE + 2, values: { w: '3.0' } }]]);
   // Two routes that their events do not tell apart: what was written counts.
   recallEvents({ ...config, routes: [route, route] }, [event('p1', 't', at(9), '9.0')], keptMemory(kept));

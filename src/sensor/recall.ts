@@ -10,7 +10,7 @@ import { memoryKey, type RememberedEvents, remembers } from './event-rules.ts';
 import { type Route, routesOf } from './route.ts';
 
 /** Members of an event that matter here. */
-interface EventText {
+export interface EventText {
   readonly sensor: string;
   readonly stream: string;
   readonly type: string;
@@ -23,12 +23,11 @@ export function recallsEvents(config: SensorConfig): boolean {
   return routesOf(config).some(({ event }) => event !== undefined && remembers(event));
 }
 
-/** `events`: their texts, oldest first. */
-export function recallEvents(config: SensorConfig, events: readonly Buffer[], memory: RememberedEvents): void {
+/** `events`: oldest first. */
+export function recallEvents(config: SensorConfig, events: readonly EventText[], memory: RememberedEvents): void {
   const routes = routesOf(config);
   const newest = new Map<string, EventMemory>();
-  for (const text of events) {
-    const event = JSON.parse(text.toString('utf8')) as EventText;
+  for (const event of events) {
     if (event.sensor !== config.id) continue;
     const [route, another] = routes.filter((candidate) => isOf(candidate, event));
     if (route?.event === undefined || another !== undefined || !remembers(route.event)) continue;

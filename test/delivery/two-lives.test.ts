@@ -46,42 +46,42 @@ async function twoEpochs(t: TestContext): Promise<Scene & { readonly old: string
   await appendSales(life.ledger, 1, 5);
   await life.ledger.append({ ...sale(900), stream: 'legacy' });
   await handed(6);
-  opener.say(forkOf(life.ledger.figures.epoch));
+  await fork(life, opener);
+  await handed(9);
+  return { ...scene, old: old === '' ? (life.ledger.settlement.lives[0]?.epoch ?? '') : old };
+}
+
+/** A consumer that knows a later copy of this ledger says so; the epoch that begins has three sales. */
+async function fork(life: WholeLife, opener: ModelOpener): Promise<void> {
+  const { epoch } = life.ledger.figures;
+  opener.say(Buffer.from(JSON.stringify({ epoch, through: 999, hash: 'A'.repeat(43) })));
   await life.until(
     () => life.link.receipts.figures.forked,
     () => 'the new epoch',
   );
   await appendSales(life.ledger, 6, 8);
-  await handed(9);
-  return { ...scene, old: old === '' ? (life.ledger.settlement.lives[0]?.epoch ?? '') : old };
 }
 
-/** A consumer that knows a later copy of this ledger. */
-function forkOf(epoch: string): Buffer {
-  return Buffer.from(JSON.stringify({ epoch, through: 999, hash: 'A'.repeat(43) }));
+function assertNobodySuspected(life: WholeLife): void {
+  assert.equal(life.link.connection.figures.takeovers, 0);
+  assert.deepEqual(
+    life.lines.filter((line) => line.includes('not the one that this device made')),
+    [],
+  );
 }
 
 test('with two epochs that no receipt covers, a broker that loses its session costs repeats, and no other client is suspected', async (t) => {
   const { life, opener, handed } = await setScene(t);
   await appendSales(life.ledger, 1, 5);
   await handed(5);
-  opener.say(forkOf(life.ledger.figures.epoch));
-  await life.until(
-    () => life.link.receipts.figures.forked,
-    () => 'the new epoch',
-  );
-  await appendSales(life.ledger, 6, 8);
+  await fork(life, opener);
   await handed(8);
   for (let losses = 1; losses <= 2; losses += 1) {
     opener.forget();
     await appendSales(life.ledger, 8 + losses, 8 + losses);
     await handed(8 + losses);
   }
-  assert.equal(life.link.connection.figures.takeovers, 0);
-  assert.deepEqual(
-    life.lines.filter((line) => line.includes('not the one that this device made')),
-    [],
-  );
+  assertNobodySuspected(life);
   await life.close();
 });
 
@@ -90,18 +90,9 @@ test('a receipt that comes with CONNACK and shows an old copy begins the new epo
   await appendSales(life.ledger, 1, 5);
   await handed(5);
   opener.cut();
-  opener.say(forkOf(life.ledger.figures.epoch));
-  await life.until(
-    () => life.link.receipts.figures.forked,
-    () => 'the new epoch',
-  );
-  await appendSales(life.ledger, 6, 8);
+  await fork(life, opener);
   await handed(8);
-  assert.equal(life.link.connection.figures.takeovers, 0);
-  assert.deepEqual(
-    life.lines.filter((line) => line.includes('not the one that this device made')),
-    [],
-  );
+  assertNobodySuspected(life);
   await life.close();
 });
 
@@ -142,12 +133,7 @@ test('an event that an old epoch could not hand over, its stream being forbidden
       () => void opener.answer(100),
     );
   await sold(5);
-  opener.say(forkOf(life.ledger.figures.epoch));
-  await life.until(
-    () => life.link.receipts.figures.forked,
-    () => 'the new epoch',
-  );
-  await appendSales(life.ledger, 6, 8);
+  await fork(life, opener);
   await sold(8);
   // Later losses of the session, and further tries of the stream, change nothing.
   opener.forget();
